@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: ISC
+/**
+ * One attached thread as its own JavaScript realm sees it: the views of the arena, the places of
+ * its words in it, and the private state of calls in progress. Every kernel function takes it
+ * first (`k`, BSD's `td`), so that any number of kernels can live in one process.
+ *
+ * Nothing here is shared. What other threads may see of a thread is its slot in the arena
+ * (struct thread, kern/thread.ts).
+ */
+import { WAKES_DEFERRED_MAX } from "../limits.js";
+
+/** A broken invariant: a defect of the kernel itself or of memory written behind its back. */
+export class KernelPanic extends Error {
+  override name = "KernelPanic";
+}
+
+/** Assert an invariant. The message is a constant, because building one costs more than the test. */
+export function kassert(holds: boolean, message: string): void {
+  if (!holds) throw new KernelPanic(message);
+}
+
+/** What the host gives a thread: clocks, and whether it may block. */
+export interface ThreadHost {
+  /** Monotonic nanoseconds on a scale that all threads of this host share. */
+  monotonicNs(): number;
+  /** Nanoseconds since 1970 on the wall clock. */
+  wallNs(): number;
+  /** Processors that threads can really run on at once. */
+  readonly processors: number;
+  /** False on a browser's main thread, where Atomics.wait throws. */
+  readonly canBlock: boolean;
+}
+
+/** Places of a thread's words; computed from struct thread when a thread attaches. */
+export interface ThreadPlaces {
+  /** The thread's slot. */
+  readonly thread: number;
+  /** First of the words that list the locks it holds. */
+  readonly locks: number;
+  /** First of the words that list slots popped from a zone and not linked yet. */
+  readonly limbo: number;
+  /** Word that only Atomics.wait sleeps on. */
+  readonly syncWord: number;
+  /** Word that only Atomics.waitAsync sleeps on. */
+  readonly asyncWord: number;
+  /** Head of the list of fired asynchronous wait records. */
+  readonly fired: number;
+  /** Word with the number of the call in progress, 0 outside of calls. */
+  readonly call: number;
+}
+
+/** Work put off until the last lock is dropped. */
+export const DEFER_WAKE = 1;
+export const DEFER_NEST = 2;
+export const DEFER_DROP = 4;
+export const DEFER_FREE = 8;
+
+export class Kthread {
+  readonly a: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly host: ThreadHost;
+  readonly thread: number;
+  readonly locksAt: number;
+  readonly limboAt: number;
+  readonly syncWord: number;
+  readonly asyncWord: number;
+  readonly firedAt: number;
+  readonly callAt: number;
+  /** Lock word value while this thread owns a lock: epoch and slot. */
+  readonly owner: number;
+  /** The thread's process. */
+  proc = 0;
+  /** Locks held now; mirrors the list in the arena. */
+  lockDepth = 0;
+  /** Slots in limbo now; mirrors the list in the arena. */
+  limboCount = 0;
+  /** DEFER_* bits. */
+  deferred = 0;
+  /** Claimed waiters to wake after the last unlock: word to set, and whose. */
+  readonly wakes = new Int32Array(WAKES_DEFERRED_MAX);
+  wakeCount = 0;
+  /** Queues whose readiness changed and that other queues watch. */
+  readonly nestWork: number[] = [];
+  /** Nested queues with a due timer, to be run after unlocking. */
+  readonly pokes: number[] = [];
+  /** First of the knotes to detach after unlocking, linked by their ready links. */
+  dropHead = 0;
+  /** Files whose reference is to be dropped after unlocking. */
+  readonly fileDrops: number[] = [];
+  /** Slots to give back after unlocking: pairs of zone number and slot. */
+  readonly slotFrees: number[] = [];
+  /** Byte buffers to give back after unlocking: pairs of size in words and buffer. */
+  readonly bufferFrees: number[] = [];
+  /** Spin budget, adapted by what spinning brought (nanoseconds). */
+  spinNs: number;
+  spinMisses = 0;
+  /** Offset that turns the host's monotonic clock into nanoseconds since the arena was booted. */
+  readonly clockOffsetNs: number;
+  readonly manualClock: boolean;
+  /** Fault injection: fail the n-th allocation from now; 0 is off. Tests only. */
+  failAllocation = 0;
+  /** Net wakes that found work although nobody had woken the thread (see design of the wait). */
+  netHits = 0;
+
+  constructor(
+    buffer: SharedArrayBuffer,
+    host: ThreadHost,
+    places: ThreadPlaces,
+    owner: number,
+    options: { clockOffsetNs: number; manualClock: boolean; spinNs: number },
+  ) {
+    this.a = new Int32Array(buffer);
+    this.bytes = new Uint8Array(buffer);
+    this.host = host;
+    this.thread = places.thread;
+    this.locksAt = places.locks;
+    this.limboAt = places.limbo;
+    this.syncWord = places.syncWord;
+    this.asyncWord = places.asyncWord;
+    this.firedAt = places.fired;
+    this.callAt = places.call;
+    this.owner = owner;
+    this.clockOffsetNs = options.clockOffsetNs;
+    this.manualClock = options.manualClock;
+    this.spinNs = options.spinNs;
+  }
+}

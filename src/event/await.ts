@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: ISC
+/**
+ * Waiting without blocking: the kernel half of `await`. A thread links an asynchronous record, is
+ * told when it was fired, and comes back to collect. It may come back early, or late, or cancel;
+ * the record is FREE again after each of these.
+ */
+import { EBADF } from "../abi/errno.js";
+import type { Kthread } from "../arena/kthread.js";
+import { mutexLock } from "../sync/mutex.js";
+import { RANK_QUEUE } from "../sync/order.js";
+import {
+  REC_ARMED,
+  REC_CLAIMED,
+  REC_DETACHED,
+  REC_FREE,
+  Waitrec,
+  type WaitrecPtr,
+  WORD_SLEEPING,
+  waitLinkLocked,
+  waitUnlinkLocked,
+} from "../sync/wait.js";
+import { clockMonotonic } from "../sync/clock.js";
+import { deferredRun } from "./defer.js";
+import { kqueueLock, kqueueUnlock, KQ_GONE } from "./lock.js";
+import { passOnLocked, pokeChildren, scanLocked, timersPollLocked } from "./scan.js";
+import { Kqueue, type KqueuePtr, kqWaitq } from "./structs.js";
+import { timerNextLocked } from "./timer.js";
+
+/** Nothing yet; the record is linked and will be fired. */
+export const PARKED = -0x20000;
+
+/**
+ * Collect what is ready, or link the record until `deadline` (monotonic, Infinity for none).
+ * Returns the number of events, 0 when the time is up, PARKED, or -EBADF when the queue is closed.
+ */
+export function kqueueAwait(
+  k: Kthread,
+  kq: KqueuePtr,
+  generation: number,
+  ev: Int32Array,
+  nev: number,
+  rec: WaitrecPtr,
+  deadline: number,
+): number {
+  if (!settle(k, kq, rec)) return -EBADF;
+  if (kqueueLock(k, kq, generation) !== 0) return -EBADF;
+  let result: number;
+  for (;;) {
+    timersPollLocked(k, kq);
+    result = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, 0, nev);
+    if (result > 0 || k.pokes.length === 0) break;
+    if (pokeChildren(k, kq) === KQ_GONE) return -EBADF;
+  }
+  if (result === 0 && !(deadline <= clockMonotonic(k))) {
+    const until = Math.min(deadline, timerNextLocked(k, kq));
+    waitLinkLocked(k, kqWaitq(kq), rec, until, WORD_SLEEPING);
+    result = PARKED;
+  } else {
+    passOnLocked(k, kq);
+  }
+  kqueueUnlock(k, kq);
+  if (k.deferred !== 0) deferredRun(k);
+  return result;
+}
+
+/** Cancel: the record is FREE afterwards, and a wake that it was given is passed on. */
+export function kqueueAwaitCancel(k: Kthread, kq: KqueuePtr, rec: WaitrecPtr): void {
+  settle(k, kq, rec);
+}
+
+/** Unlink the record if it is linked. False if the queue was closed under it. */
+function settle(k: Kthread, kq: KqueuePtr, rec: WaitrecPtr): boolean {
+  mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
+  const was = Waitrec.state.get(k, rec);
+  if (was === REC_ARMED || was === REC_CLAIMED || was === REC_DETACHED) {
+    waitUnlinkLocked(k, kqWaitq(kq), rec);
+  }
+  if (was === REC_CLAIMED) passOnLocked(k, kq);
+  kqueueUnlock(k, kq);
+  if (k.deferred !== 0) deferredRun(k);
+  return was !== REC_DETACHED;
+}
+
+/** When an awaiting thread must look by itself, read by that thread: its record's wakeAt. */
+export function awaitUntil(k: Kthread, kq: KqueuePtr, rec: WaitrecPtr): number {
+  mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
+  const linked = Waitrec.state.get(k, rec) !== REC_FREE;
+  const until = linked ? Waitrec.wakeAt.getNumber(k, rec) : 0;
+  kqueueUnlock(k, kq);
+  return until;
+}

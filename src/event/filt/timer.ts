@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: ISC
+/**
+ * EVFILT_TIMER, as FreeBSD has it (kern_event.c, filt_timer*): units as flag bits, milliseconds
+ * without one; relative timers are EV_CLEAR; due times are absolute and periods do not drift; data
+ * counts expirations since the last delivery, also while the event is disabled. An absolute time
+ * is one on the wall clock, converted once; with NOTE_MONOTONIC, our own, on the monotonic clock.
+ * It fires once and stays ready until it is deleted or added again.
+ *
+ * Deviation: adding a timer again with invalid values is an error of that call and leaves the old
+ * timer running, as on OpenBSD. FreeBSD delivers the error later, as an event.
+ */
+import {
+  EV_ADD,
+  EV_CLEAR,
+  EV_ONESHOT,
+  NOTE_ABSTIME,
+  NOTE_MONOTONIC,
+  NOTE_MSECONDS,
+  NOTE_NSECONDS,
+  NOTE_SECONDS,
+  NOTE_USECONDS,
+} from "../../abi/event.js";
+import { EINVAL, ENOMEM } from "../../abi/errno.js";
+import type { Kthread } from "../../arena/kthread.js";
+import { SUPER, Super } from "../../arena/superblock.js";
+import { TIME_NS_MAX } from "../../limits.js";
+import { clockMonotonic, clockWall } from "../../sync/clock.js";
+import { type Change, type Filterops, OPS_TIMER } from "../filterops.js";
+import { knoteActivateLocked, knoteDeactivateLocked } from "../ready.js";
+import { KN_ARMED, Kncold, Knote, type KnotePtr, type KqueuePtr } from "../structs.js";
+import { NO_DUE, timerArmLocked, timerDisarmLocked } from "../timer.js";
+import { dataNumber, dataSet, dataSetNumber, sdataNumber, sdataSet } from "../value.js";
+
+const UNITS = NOTE_SECONDS | NOTE_MSECONDS | NOTE_USECONDS | NOTE_NSECONDS;
+const ABSOLUTE = NOTE_ABSTIME | NOTE_MONOTONIC;
+
+/** Nanoseconds of one unit, or 0 if the flags are not valid. */
+function unitNs(fflags: number): number {
+  if ((fflags & ~(UNITS | ABSOLUTE)) !== 0) return 0;
+  if ((fflags & ABSOLUTE) === NOTE_MONOTONIC) return 0;
+  switch (fflags & UNITS) {
+    case NOTE_SECONDS:
+      return 1e9;
+    case 0:
+    case NOTE_MSECONDS:
+      return 1e6;
+    case NOTE_USECONDS:
+      return 1e3;
+    case NOTE_NSECONDS:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+/** Whether fflags and data make a timer; 0 or -EINVAL. */
+function validate(fflags: number, dataHi: number): number {
+  return unitNs(fflags) === 0 || dataHi < 0 ? -EINVAL : 0;
+}
+
+/** Set due time and period from sfflags and sdata. Returns the due time. */
+function program(k: Kthread, kn: KnotePtr): number {
+  const fflags = Knote.sfflags.get(k, kn);
+  const cold = Knote.cold.get(k, kn);
+  const now = clockMonotonic(k);
+  const value = sdataNumber(k, kn) * unitNs(fflags);
+  const oneshot = (Knote.flags.get(k, kn) & EV_ONESHOT) !== 0;
+  if ((fflags & NOTE_ABSTIME) !== 0) {
+    Kncold.period.setNumber(k, cold, 0);
+    const due = (fflags & NOTE_MONOTONIC) !== 0 ? value : value - (clockWall(k) - now);
+    return Math.min(Math.max(due, 0), TIME_NS_MAX);
+  }
+  const span = Math.min(value === 0 && !oneshot ? unitNs(fflags) : value, TIME_NS_MAX);
+  Kncold.period.setNumber(k, cold, oneshot ? 0 : span);
+  return Math.min(now + span, TIME_NS_MAX);
+}
+
+function attach(k: Kthread, _kq: KqueuePtr, kn: KnotePtr): number {
+  const fflags = Knote.sfflags.get(k, kn);
+  const bad = validate(fflags, Kncold.sdataHi.get(k, Knote.cold.get(k, kn)));
+  if (bad !== 0) return bad;
+  if (Super.timers.fetchAdd(k, SUPER, 1) >= Super.timersMax.get(k, SUPER)) {
+    Super.timers.fetchAdd(k, SUPER, -1);
+    return -ENOMEM;
+  }
+  if ((fflags & NOTE_ABSTIME) === 0) Knote.flags.or(k, kn, EV_CLEAR);
+  return 0;
+}
+
+/** Arm after the knote is linked; a timer that is due already fires here. */
+export function timerStartLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
+  const due = program(k, kn);
+  const now = clockMonotonic(k);
+  const next = due <= now ? expireAt(k, kq, kn, now, due) : due;
+  if (next !== NO_DUE) timerArmLocked(k, kq, kn, next);
+}
+
+function detach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
+  timerDisarmLocked(k, kq, kn);
+  Super.timers.fetchAdd(k, SUPER, -1);
+}
+
+function event(k: Kthread, kn: KnotePtr): boolean {
+  return dataNumber(k, kn) !== 0;
+}
+
+/** The time has come: count the periods that went by and say when the next one ends. */
+function expireAt(k: Kthread, kq: KqueuePtr, kn: KnotePtr, now: number, due: number): number {
+  const period = Kncold.period.getNumber(k, Knote.cold.get(k, kn));
+  const count = period === 0 ? 1 : 1 + Math.floor((now - due) / period);
+  dataSetNumber(k, kn, dataNumber(k, kn) + count);
+  knoteActivateLocked(k, kq, kn);
+  if (period === 0) return NO_DUE;
+  const next = due + count * period;
+  return next > now ? next : now + period;
+}
+
+/** Called by the heap for a due timer. */
+export function timerExpireLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, now: number): number {
+  return expireAt(k, kq, kn, now, Kncold.due.getNumber(k, Knote.cold.get(k, kn)));
+}
+
+function touch(k: Kthread, kq: KqueuePtr, kn: KnotePtr, change: Change): number {
+  if ((change.flags & EV_ADD) === 0) return 0;
+  const bad = validate(change.fflags, change.dataHi);
+  if (bad !== 0) return bad;
+  timerDisarmLocked(k, kq, kn);
+  knoteDeactivateLocked(k, kq, kn);
+  dataSet(k, kn, 0, 0);
+  Knote.sfflags.set(k, kn, change.fflags);
+  sdataSet(k, kn, change.dataLo, change.dataHi);
+  if ((change.fflags & NOTE_ABSTIME) === 0) Knote.flags.or(k, kn, EV_CLEAR);
+  timerStartLocked(k, kq, kn);
+  return 0;
+}
+
+/** Nanoseconds until the timer is due, for the inspector; NO_DUE if it is not armed. */
+export function timerRemaining(k: Kthread, kn: KnotePtr, now: number): number {
+  if ((Knote.status.get(k, kn) & KN_ARMED) === 0) return NO_DUE;
+  return Kncold.due.getNumber(k, Knote.cold.get(k, kn)) - now;
+}
+
+export const timerFilter: Filterops = {
+  id: OPS_TIMER,
+  name: "TIMER",
+  isDescriptor: false,
+  exact: false,
+  attach,
+  detach,
+  event,
+  touch,
+  cleared: null,
+  copy: null,
+  dump: null,
+};

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: ISC
+/**
+ * Filter operations: what a filter does at each point of a registration's life. A knote stores the
+ * number of its operations, because functions cannot be shared between threads; every thread has
+ * the table (event/filters.ts), and slot n of it is operation n, checked when it loads.
+ *
+ *   attach   join the object's klist, or arm; object lock held (descriptor filters) or queue lock
+ *   detach   the reverse, same locks
+ *   event    is the condition true now? Queue lock held; pure but for the knote's data and flags
+ *   touch    a change met the existing registration; queue lock held. Only TIMER and USER have it:
+ *            it runs under the queue lock, where the object's lock cannot be taken
+ *   copy     may a fork copy it, and how (null: not copied)
+ *   dump     what the inspector adds (null: nothing)
+ */
+import type { Kthread } from "../arena/kthread.js";
+import type { KnotePtr, KqueuePtr } from "./structs.js";
+
+export const OPS_NONE = 0;
+export const OPS_USER = 1;
+export const OPS_TIMER = 2;
+export const OPS_PIPE_READ = 3;
+export const OPS_PIPE_WRITE = 4;
+export const OPS_EVENTFD_READ = 5;
+export const OPS_EVENTFD_WRITE = 6;
+export const OPS_KQUEUE_READ = 7;
+export const OPS_BELL = 8;
+/** The wrong end of a pipe: accepted, never ready. */
+export const OPS_SILENT = 9;
+/** What klistFini leaves behind on descriptor filters and on others. */
+export const OPS_NOP_FD = 10;
+export const OPS_NOP = 11;
+
+export interface Filterops {
+  readonly id: number;
+  readonly name: string;
+  readonly isDescriptor: boolean;
+  /** Data can exceed what a view holds: notifications leave the exact value in the cold line. */
+  readonly exact: boolean;
+  attach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): number;
+  detach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void;
+  event(k: Kthread, kn: KnotePtr): boolean;
+  /** Flags, fflags and data of the change; `ch` and `at` name its record. Returns 0 or -errno. */
+  readonly touch: ((k: Kthread, kq: KqueuePtr, kn: KnotePtr, change: Change) => number) | null;
+  /** Called when the event was copied out and the registration has EV_CLEAR. */
+  readonly cleared: ((k: Kthread, kn: KnotePtr) => void) | null;
+  readonly copy: null;
+  readonly dump: null;
+}
+
+/** One change, unpacked. */
+export interface Change {
+  identLo: number;
+  identHi: number;
+  filter: number;
+  flags: number;
+  fflags: number;
+  dataLo: number;
+  dataHi: number;
+  udataLo: number;
+  udataHi: number;
+}

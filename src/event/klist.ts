@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: ISC
+/**
+ * The list of knotes on a watched object, guarded by the object's lock. A notifier holds that lock
+ * and takes the queue lock of every knote in turn; it never skips one on an unlocked look, which
+ * is half of the argument that no event is lost (the other half is at the views, kern/object.ts).
+ *
+ * Notification is idempotent: the object's edge count says how many operations were accepted, and
+ * a knote that has acted on the current count is passed by.
+ */
+import type { Kthread } from "../arena/kthread.js";
+import { NIL } from "../arena/layout.js";
+import { Obj, type ObjectPtr } from "../kern/object.js";
+import { mutexLock, mutexUnlock } from "../sync/mutex.js";
+import { RANK_QUEUE } from "../sync/order.js";
+import { EVFILT_WRITE } from "../abi/event.js";
+import { filterops } from "./filters.js";
+import { knoteActivateLocked } from "./ready.js";
+import { KN_DETACHED, Kncold, Knote, type KnotePtr, Kqueue, type KqueuePtr } from "./structs.js";
+
+/** Put a claimed knote on the list of its object; object lock held. */
+export function klistInsertLocked(k: Kthread, obj: ObjectPtr, kn: KnotePtr): void {
+  const first = Obj.klist.get(k, obj);
+  Knote.klistNext.set(k, kn, first);
+  Kncold.klistPrev.set(k, Knote.cold.get(k, kn), NIL);
+  if (first !== 0) Kncold.klistPrev.set(k, Knote.cold.get(k, first), kn);
+  Obj.klist.set(k, obj, kn);
+  Obj.knotes.add(k, obj, 1);
+}
+
+/** Take a claimed knote off; object lock held. */
+export function klistRemoveLocked(k: Kthread, obj: ObjectPtr, kn: KnotePtr): void {
+  const next = Knote.klistNext.get(k, kn);
+  const prev = Kncold.klistPrev.get(k, Knote.cold.get(k, kn));
+  if (prev === 0) Obj.klist.set(k, obj, next);
+  else Knote.klistNext.set(k, prev, next);
+  if (next !== 0) Kncold.klistPrev.set(k, Knote.cold.get(k, next), prev);
+  Obj.knotes.add(k, obj, -1);
+}
+
+/**
+ * An operation on the object was accepted: raise its edge count and let every knote look. The
+ * caller holds the object lock and has published the views. Wakes are deferred.
+ */
+export function klistNotifyLocked(k: Kthread, obj: ObjectPtr): void {
+  const edge = (Obj.edge.hint(k, obj) + 1) | 0;
+  Obj.edge.publish(k, obj, edge);
+  for (let kn = Obj.klist.get(k, obj); kn !== 0; kn = Knote.klistNext.get(k, kn)) {
+    const kq = Knote.kq.get(k, kn);
+    const lock = Kqueue.lock.at(kq);
+    mutexLock(k, lock, RANK_QUEUE);
+    knoteNotifyLocked(k, kq, obj, kn, edge);
+    mutexUnlock(k, lock);
+  }
+}
+
+/** Let one knote act on the object's state; both locks held. */
+function knoteNotifyLocked(
+  k: Kthread,
+  kq: KqueuePtr,
+  obj: ObjectPtr,
+  kn: KnotePtr,
+  edge: number,
+): void {
+  const cold = Knote.cold.get(k, kn);
+  if (Kncold.seenEdge.get(k, cold) === edge) return;
+  if ((Knote.status.get(k, kn) & KN_DETACHED) !== 0) return;
+  Kncold.seenEdge.set(k, cold, edge);
+  exactCopyLocked(k, obj, kn);
+  const ops = filterops[Knote.ops.get(k, kn)];
+  if (ops?.event(k, kn)) knoteActivateLocked(k, kq, kn);
+}
+
+/** Copy the exact data of the knote's direction, for when the view is saturated. */
+function exactCopyLocked(k: Kthread, obj: ObjectPtr, kn: KnotePtr): void {
+  const ops = filterops[Knote.ops.get(k, kn)];
+  if (ops === undefined || !ops.exact) return;
+  const cold = Knote.cold.get(k, kn);
+  const from = Knote.filter.get(k, kn) === EVFILT_WRITE ? Obj.exactWrite : Obj.exactRead;
+  Kncold.exactLo.set(k, cold, from.lo(k, obj));
+  Kncold.exactHi.set(k, cold, from.hi(k, obj));
+}
+
+/**
+ * First look of a knote that has just joined the list; object lock and queue lock held. It acts on
+ * the state as it is, without waiting for the next operation.
+ */
+export function knoteJoinedLocked(k: Kthread, obj: ObjectPtr, kn: KnotePtr): void {
+  const cold = Knote.cold.get(k, kn);
+  const edge = Obj.edge.hint(k, obj);
+  Kncold.seenEdge.set(k, cold, edge);
+  Kncold.exactLo.set(k, cold, edge);
+  exactCopyLocked(k, obj, kn);
+}

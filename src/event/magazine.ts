@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: ISC
+/**
+ * Magazines: free knotes and cold lines that a queue keeps for itself, guarded by its lock, so
+ * that registering takes the memory lock once per batch. They are filled and emptied only while
+ * the queue is unlocked, because nothing is locked under a queue.
+ */
+import { ENOMEM } from "../abi/errno.js";
+import { DEFER_FREE, type Kthread } from "../arena/kthread.js";
+import { bucketGet, bucketsClear, bucketSet, hashBucket } from "../arena/hash.js";
+import { NIL, type Ptr } from "../arena/layout.js";
+import { type ZoneDef, zones } from "../arena/zone.js";
+import { heapAlloc, heapFree, published, zallocBatch, zfree, zfreeChain } from "../kern/alloc.js";
+import { HEAP_ENTRIES_MIN, MAGAZINE_BATCH, MAGAZINE_HIGH } from "../limits.js";
+import { filterops } from "./filters.js";
+import { kqueueRelock, kqueueUnlock } from "./lock.js";
+import {
+  Kncold,
+  type KncoldPtr,
+  kncoldZone,
+  Knext,
+  type KnextPtr,
+  Knote,
+  type KnotePtr,
+  knoteZone,
+  Kqueue,
+  type KqueuePtr,
+} from "./structs.js";
+import { heapBytesWords } from "./timer.js";
+
+/** The queue was unlocked meanwhile: what was looked up before must be looked up again. */
+export const RESTART = 1;
+/** Words of ext[4] in a change record and in its slot. */
+export const EXT_WORDS = 8;
+
+/**
+ * Make sure that a knote (and `cold` cold lines, and room in the timer heap) can be had without
+ * allocating; queue lock held. Returns 0, RESTART if the lock was dropped and taken again,
+ * -ENOMEM, or KQ_GONE if the queue went away meanwhile (then no lock is held).
+ */
+export function magazineNeedLocked(
+  k: Kthread,
+  kq: KqueuePtr,
+  cold: number,
+  heap: boolean,
+): number {
+  if (Kqueue.magazineCount.get(k, kq) === 0) return fillKnotes(k, kq);
+  if (Kqueue.coldCount.get(k, kq) < cold) return fillCold(k, kq);
+  if (heap && Kqueue.heapWanted.get(k, kq) >= Kqueue.heapSize.get(k, kq)) {
+    return growHeap(k, kq);
+  }
+  const bits = Kqueue.hashBits.get(k, kq);
+  if (Kqueue.knotes.get(k, kq) >= 1 << bits) return growHash(k, kq, bits + 1);
+  return 0;
+}
+
+function chainTail<N extends string>(k: Kthread, zone: ZoneDef<N>, head: Ptr<N>): Ptr<N> {
+  let tail = head;
+  for (;;) {
+    const next = k.a[tail + zone.linkAt] as Ptr<N>;
+    if (next === 0) return tail;
+    tail = next;
+  }
+}
+
+function fillKnotes(k: Kthread, kq: KqueuePtr): number {
+  const generation = Kqueue.generation.hint(k, kq);
+  kqueueUnlock(k, kq);
+  const batch = zallocBatch(k, knoteZone, MAGAZINE_BATCH);
+  const back = kqueueRelock(k, kq, generation);
+  if (batch.count === 0) return back < 0 ? back : -ENOMEM;
+  published(k, batch.head);
+  if (back < 0) {
+    zfreeChain(k, knoteZone, batch.head);
+    return back;
+  }
+  const tail = chainTail(k, knoteZone, batch.head);
+  k.a[tail + knoteZone.linkAt] = Kqueue.magazine.get(k, kq);
+  Kqueue.magazine.set(k, kq, batch.head);
+  Kqueue.magazineCount.add(k, kq, batch.count);
+  return RESTART;
+}
+
+function fillCold(k: Kthread, kq: KqueuePtr): number {
+  const generation = Kqueue.generation.hint(k, kq);
+  kqueueUnlock(k, kq);
+  const batch = zallocBatch(k, kncoldZone, MAGAZINE_BATCH);
+  const back = kqueueRelock(k, kq, generation);
+  if (batch.count === 0) return back < 0 ? back : -ENOMEM;
+  published(k, batch.head);
+  if (back < 0) {
+    zfreeChain(k, kncoldZone, batch.head);
+    return back;
+  }
+  const tail = chainTail(k, kncoldZone, batch.head);
+  k.a[tail + kncoldZone.linkAt] = Kqueue.coldMagazine.get(k, kq);
+  Kqueue.coldMagazine.set(k, kq, batch.head);
+  Kqueue.coldCount.add(k, kq, batch.count);
+  return RESTART;
+}
+
+/** A larger timer heap; entries keep their places, so indexes stay. */
+function growHeap(k: Kthread, kq: KqueuePtr): number {
+  const generation = Kqueue.generation.hint(k, kq);
+  const size = Kqueue.heapSize.get(k, kq);
+  const wanted = Math.max(HEAP_ENTRIES_MIN, size * 2);
+  kqueueUnlock(k, kq);
+  const made = heapAlloc(k, heapBytesWords(wanted));
+  const back = kqueueRelock(k, kq, generation);
+  if (made === 0) return back < 0 ? back : -ENOMEM;
+  let unused = made;
+  let unusedSize = wanted;
+  if (back >= 0 && Kqueue.heapSize.get(k, kq) < wanted) {
+    const old = Kqueue.heap.get(k, kq);
+    const words = heapBytesWords(Kqueue.heapCount.get(k, kq));
+    k.a.copyWithin(made, old, old + words);
+    unused = old;
+    unusedSize = Kqueue.heapSize.get(k, kq);
+    Kqueue.heap.set(k, kq, made);
+    Kqueue.heapSize.set(k, kq, wanted);
+  }
+  bufferFreeDeferred(k, unused, heapBytesWords(unusedSize));
+  return back < 0 ? back : RESTART;
+}
+
+/** Twice the buckets, before there are more knotes than buckets. */
+function growHash(k: Kthread, kq: KqueuePtr, bits: number): number {
+  const generation = Kqueue.generation.hint(k, kq);
+  kqueueUnlock(k, kq);
+  const made = heapAlloc(k, 1 << bits);
+  if (made !== 0) bucketsClear(k, made, bits);
+  const back = kqueueRelock(k, kq, generation);
+  if (made === 0) return back < 0 ? back : -ENOMEM;
+  let unused = made;
+  let unusedBits = bits;
+  const oldBits = back < 0 ? bits : Kqueue.hashBits.get(k, kq);
+  if (oldBits < bits) {
+    unused = Kqueue.hash.get(k, kq);
+    unusedBits = oldBits;
+    rehashLocked(k, unused, oldBits, made, bits);
+    Kqueue.hash.set(k, kq, made);
+    Kqueue.hashBits.set(k, kq, bits);
+  }
+  bufferFreeDeferred(k, unused, 1 << unusedBits);
+  return back < 0 ? back : RESTART;
+}
+
+function rehashLocked(k: Kthread, from: number, fromBits: number, to: number, bits: number): void {
+  for (let i = 0; i < 1 << fromBits; i++) {
+    let kn = bucketGet(k, from, i) as KnotePtr;
+    while (kn !== 0) {
+      const next = Knote.hashNext.get(k, kn);
+      const spread = filterops[Knote.ops.get(k, kn)]?.isDescriptor === false;
+      const at = hashBucket(Knote.ident.get(k, kn), Knote.filter.get(k, kn), bits, spread);
+      Knote.hashNext.set(k, kn, bucketGet(k, to, at) as KnotePtr);
+      bucketSet(k, to, at, kn);
+      kn = next;
+    }
+  }
+}
+
+/** Take a knote from the magazine, which was made sure to have one. */
+export function knoteTakeLocked(k: Kthread, kq: KqueuePtr): KnotePtr {
+  const kn = Kqueue.magazine.get(k, kq);
+  Kqueue.magazine.set(k, kq, k.a[kn + knoteZone.linkAt] as KnotePtr);
+  Kqueue.magazineCount.add(k, kq, -1);
+  Knote.kq.set(k, kn, kq);
+  return kn;
+}
+
+/** Take a slot for ext values. */
+export function extTakeLocked(k: Kthread, kq: KqueuePtr, ch: Int32Array, from: number): KnextPtr {
+  const ext = coldSlotLocked(k, kq) as number as KnextPtr;
+  for (let i = 0; i < EXT_WORDS; i++) k.a[Knext.values.at(ext) + i] = ch[from + i] as number;
+  return ext;
+}
+
+function coldSlotLocked(k: Kthread, kq: KqueuePtr): KncoldPtr {
+  const cold = Kqueue.coldMagazine.get(k, kq);
+  Kqueue.coldMagazine.set(k, kq, k.a[cold + kncoldZone.linkAt] as KncoldPtr);
+  Kqueue.coldCount.add(k, kq, -1);
+  return cold;
+}
+
+/** Take a cold line for a knote and make it empty. */
+export function coldTakeLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): KncoldPtr {
+  const cold = coldSlotLocked(k, kq);
+  k.a.fill(0, cold, cold + Kncold.struct.words);
+  Kncold.knote.set(k, cold, kn);
+  return cold;
+}
+
+/** Give an existing knote a cold line for a value's high word. Returns as magazineNeedLocked. */
+export function wideNeedLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): number {
+  if (Kqueue.coldCount.get(k, kq) === 0) return fillCold(k, kq);
+  Knote.cold.set(k, kn, coldTakeLocked(k, kq, kn));
+  return 0;
+}
+
+/** Put a knote and its cold line back; queue lock held. Too many are given away after unlocking. */
+export function knoteGiveLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
+  const cold = Knote.cold.get(k, kn);
+  if (cold !== 0) {
+    const ext = Kncold.ext.get(k, cold);
+    if (ext !== 0) coldGiveLocked(k, kq, ext as number as KncoldPtr);
+    coldGiveLocked(k, kq, cold);
+  }
+  Knote.cold.set(k, kn, NIL);
+  Knote.obj.set(k, kn, NIL);
+  if (Kqueue.magazineCount.get(k, kq) >= MAGAZINE_HIGH) {
+    slotFreeDeferred(k, knoteZone, kn);
+    return;
+  }
+  k.a[kn + knoteZone.linkAt] = Kqueue.magazine.get(k, kq);
+  Kqueue.magazine.set(k, kq, kn);
+  Kqueue.magazineCount.add(k, kq, 1);
+}
+
+function coldGiveLocked(k: Kthread, kq: KqueuePtr, cold: KncoldPtr): void {
+  if (Kqueue.coldCount.get(k, kq) >= MAGAZINE_HIGH) {
+    slotFreeDeferred(k, kncoldZone, cold);
+    return;
+  }
+  k.a[cold + kncoldZone.linkAt] = Kqueue.coldMagazine.get(k, kq);
+  Kqueue.coldMagazine.set(k, kq, cold);
+  Kqueue.coldCount.add(k, kq, 1);
+}
+
+function slotFreeDeferred<N extends string>(k: Kthread, zone: ZoneDef<N>, slot: Ptr<N>): void {
+  k.slotFrees.push(zone.index, slot);
+  k.deferred |= DEFER_FREE;
+}
+
+function bufferFreeDeferred(k: Kthread, buffer: number, words: number): void {
+  if (buffer === 0) return;
+  k.bufferFrees.push(words, buffer);
+  k.deferred |= DEFER_FREE;
+}
+
+/** Give back the slots and buffers that were set aside under queue locks. No lock held. */
+export function freesRun(k: Kthread): void {
+  k.deferred &= ~DEFER_FREE;
+  while (k.bufferFrees.length > 0) {
+    const buffer = k.bufferFrees.pop() as number;
+    heapFree(k, buffer, k.bufferFrees.pop() as number);
+  }
+  while (k.slotFrees.length > 0) {
+    const slot = k.slotFrees.pop() as number;
+    const zone = zones[k.slotFrees.pop() as number] as ZoneDef<string>;
+    zfree(k, zone, slot as Ptr<string>);
+  }
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: ISC
+/**
+ * Delivery: copying ready events out, waiting for them, and the kevent call that ties changes and
+ * events together.
+ *
+ * A scan is one hold of the queue lock. Its run length is fixed when it starts, so no markers are
+ * needed: what is activated during it, and level-triggered knotes that it puts back at the tail,
+ * are beyond its end, and each knote is returned at most once per call. CLEAR, ONESHOT and
+ * DISPATCH take the event under the lock, so exactly one scanner gets it.
+ *
+ * Waiting follows the protocol of sync/wait.ts. A thread that leaves events which nobody has had
+ * yet (`fresh`) claims the next waiter before it unlocks.
+ */
+import { EBADF } from "../abi/errno.js";
+import {
+  EV_CLEAR,
+  EV_DISPATCH,
+  EV_ERROR,
+  EV_ONESHOT,
+  EV_RECEIPT,
+  KE_DATA,
+  KE_DATA_HI,
+  KE_EXT,
+  KE_FFLAGS,
+  KE_FILTER_FLAGS,
+  KE_IDENT,
+  KE_IDENT_HI,
+  KE_UDATA,
+  KE_UDATA_HI,
+  KEVENT_WORDS,
+} from "../abi/event.js";
+import type { Kthread } from "../arena/kthread.js";
+import { SUPER, Super } from "../arena/superblock.js";
+import { Thread, type ThreadPtr } from "../kern/thread.js";
+import { TIMER_BACKUP_NS } from "../limits.js";
+import { clockMonotonic, clockMoves } from "../sync/clock.js";
+import { mutexLock } from "../sync/mutex.js";
+import { RANK_QUEUE } from "../sync/order.js";
+import { NEVER, SLEPT_NET, sleepUntil, sleepWord } from "../sync/sleep.js";
+import {
+  REC_CLAIMED,
+  REC_DETACHED,
+  Waitq,
+  waitLinkLocked,
+  waitUnlinkLocked,
+} from "../sync/wait.js";
+import { deferredRun } from "./defer.js";
+import { knoteDropLocked } from "./drop.js";
+import type { Change } from "./filterops.js";
+import { filterops } from "./filters.js";
+import { kqueueLock, kqueueUnlock, KQ_GONE } from "./lock.js";
+import { EXT_WORDS } from "./magazine.js";
+import { knoteExpireLocked, pokesRun } from "./nest.js";
+import { knoteDeactivateLocked, queueWakeLocked, readyAppendLocked, readyRemoveLocked } from "./ready.js";
+import { ADDED, changeRead, kqueueRegisterLocked, SKIPPED } from "./register.js";
+import {
+  KN_ACTIVE,
+  KN_DELIVERED,
+  KN_DISABLED,
+  KN_WIDE,
+  Kncold,
+  Knext,
+  Knote,
+  type KnotePtr,
+  Kqueue,
+  type KqueuePtr,
+  kqWaitq,
+} from "./structs.js";
+import { NO_DUE, timerKeepLocked, timerNextLocked, timersRunLocked } from "./timer.js";
+import { dataHi, dataSet, udataHi } from "./value.js";
+
+/** Timeouts of a wait, in nanoseconds. */
+export const WAIT_FOREVER = -1;
+export const WAIT_POLL = 0;
+
+/** Write the event record of a knote; queue lock held. */
+function recordWriteLocked(k: Kthread, kn: KnotePtr, ev: Int32Array, at: number): void {
+  const cold = Knote.cold.get(k, kn);
+  ev[at + KE_IDENT] = Knote.ident.get(k, kn);
+  ev[at + KE_FILTER_FLAGS] =
+    (Knote.filter.get(k, kn) & 0xffff) | (Knote.flags.get(k, kn) << 16);
+  ev[at + KE_FFLAGS] = Knote.fflags.get(k, kn);
+  ev[at + KE_DATA] = Knote.data.get(k, kn);
+  ev[at + KE_UDATA] = Knote.udata.get(k, kn);
+  if (cold === 0) {
+    ev[at + KE_IDENT_HI] = 0;
+    ev[at + KE_DATA_HI] = 0;
+    ev[at + KE_UDATA_HI] = 0;
+    for (let i = 0; i < EXT_WORDS; i++) ev[at + KE_EXT + i] = 0;
+    return;
+  }
+  const wide = (Knote.status.get(k, kn) & KN_WIDE) !== 0;
+  ev[at + KE_IDENT_HI] = wide ? Kncold.identHi.get(k, cold) : 0;
+  ev[at + KE_DATA_HI] = dataHi(k, kn);
+  ev[at + KE_UDATA_HI] = udataHi(k, kn);
+  const ext = Kncold.ext.get(k, cold);
+  const from = Knext.values.at(ext);
+  for (let i = 0; i < EXT_WORDS; i++) {
+    ev[at + KE_EXT + i] = ext === 0 ? 0 : (k.a[from + i] as number);
+  }
+}
+
+/** Take the event as the stored flags say; queue lock held. The knote is on the ready list. */
+function consumeLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, flags: number): void {
+  if ((flags & EV_ONESHOT) !== 0) {
+    knoteDropLocked(k, kq, kn);
+    return;
+  }
+  readyRemoveLocked(k, kq, kn);
+  if ((flags & (EV_CLEAR | EV_DISPATCH)) === 0) {
+    // Level-triggered: stays ready, behind everything else, and its waiters had their wake.
+    readyAppendLocked(k, kq, kn);
+    Knote.status.or(k, kn, KN_DELIVERED);
+    return;
+  }
+  Knote.status.clear(k, kn, KN_ACTIVE);
+  if ((flags & EV_DISPATCH) !== 0) Knote.status.or(k, kn, KN_DISABLED);
+  if ((flags & EV_CLEAR) !== 0) {
+    filterops[Knote.ops.get(k, kn)]?.cleared?.(k, kn);
+    dataSet(k, kn, 0, 0);
+    Knote.fflags.set(k, kn, 0);
+  }
+}
+
+/** Copy at most `nev` events from word `at` of `ev`; queue lock held. Returns how many. */
+export function scanLocked(
+  k: Kthread,
+  kq: KqueuePtr,
+  ev: Int32Array,
+  at: number,
+  nev: number,
+): number {
+  let run = Kqueue.count.hint(k, kq);
+  let copied = 0;
+  while (run > 0 && copied < nev) {
+    run--;
+    const kn = Kqueue.head.get(k, kq);
+    const flags = Knote.flags.get(k, kn);
+    const oneshot = (flags & EV_ONESHOT) !== 0;
+    const ops = filterops[Knote.ops.get(k, kn)] as (typeof filterops)[number];
+    // What is one-shot is delivered as it was recorded; everything else is asked again.
+    if (!oneshot && !ops.event(k, kn)) {
+      knoteDeactivateLocked(k, kq, kn);
+      continue;
+    }
+    recordWriteLocked(k, kn, ev, at + copied * KEVENT_WORDS);
+    consumeLocked(k, kq, kn, Knote.flags.get(k, kn));
+    copied++;
+  }
+  return copied;
+}
+
+/** Run due timers, if any are armed; queue lock held. */
+export function timersPollLocked(k: Kthread, kq: KqueuePtr): void {
+  if (Kqueue.heapCount.get(k, kq) === 0) return;
+  timersRunLocked(k, kq, clockMonotonic(k), knoteExpireLocked);
+}
+
+/** A thread leaves the queue: pass the wake on if there is work nobody has had. Lock held. */
+export function passOnLocked(k: Kthread, kq: KqueuePtr): void {
+  if (Kqueue.fresh.get(k, kq) > 0) queueWakeLocked(k, kq);
+  timerKeepLocked(k, kq);
+}
+
+/** Timers of children came due: run them with the queue unlocked. Returns 0 or KQ_GONE. */
+export function pokeChildren(k: Kthread, kq: KqueuePtr): number {
+  const generation = Kqueue.generation.hint(k, kq);
+  kqueueUnlock(k, kq);
+  pokesRun(k);
+  deferredRun(k);
+  return kqueueLock(k, kq, generation) === 0 ? 0 : KQ_GONE;
+}
+
+/**
+ * Wait for events; queue lock held on entry, no lock on return. Returns their number, 0 when the
+ * time is up, or -EBADF when the queue was closed.
+ */
+function waitLocked(
+  k: Kthread,
+  kq: KqueuePtr,
+  ev: Int32Array,
+  nev: number,
+  timeoutNs: number,
+): number {
+  const wq = kqWaitq(kq);
+  const rec = Thread.record.get(k, k.thread as ThreadPtr);
+  let deadline = NEVER;
+  if (timeoutNs > 0) deadline = clockMonotonic(k) + timeoutNs;
+  let netWake = false;
+  for (;;) {
+    const moves = k.manualClock ? clockMoves(k) : 0;
+    const fresh = Kqueue.fresh.get(k, kq);
+    timersPollLocked(k, kq);
+    const n = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, 0, nev);
+    if (n > 0) {
+      if (netWake && fresh > 0) netHit(k);
+      return leave(k, kq, n);
+    }
+    if (k.pokes.length > 0) {
+      if (pokeChildren(k, kq) === KQ_GONE) return -EBADF;
+      continue;
+    }
+    if (timeoutNs === WAIT_POLL) return leave(k, kq, 0);
+    if (deadline !== NEVER && clockMonotonic(k) >= deadline) return leave(k, kq, 0);
+    const alone = Waitq.head.get(k, wq) === 0;
+    const backup = alone ? 0 : TIMER_BACKUP_NS;
+    const due = timerNextLocked(k, kq);
+    const until = Math.min(deadline, due === NO_DUE ? NEVER : due + backup);
+    waitLinkLocked(k, wq, rec, until, sleepWord(k, alone));
+    kqueueUnlock(k, kq);
+    if (k.deferred !== 0) deferredRun(k);
+    let slept = 0;
+    if (!k.manualClock || clockMoves(k) === moves) slept = sleepUntil(k, until);
+    mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
+    const state = waitUnlinkLocked(k, wq, rec);
+    if (state === REC_DETACHED) {
+      kqueueUnlock(k, kq);
+      return -EBADF;
+    }
+    netWake = slept === SLEPT_NET && state !== REC_CLAIMED && Waitq.claimed.get(k, wq) === 0;
+  }
+}
+
+/** The safety net caught an event that nobody was woken for; tests require that this is never. */
+function netHit(k: Kthread): void {
+  k.netHits++;
+  Super.netHits.fetchAdd(k, SUPER, 1);
+}
+
+function leave(k: Kthread, kq: KqueuePtr, result: number): number {
+  passOnLocked(k, kq);
+  kqueueUnlock(k, kq);
+  if (k.deferred !== 0) deferredRun(k);
+  return result;
+}
+
+/** Write a result record: the change as it is after registration, EV_ERROR, and the error. */
+function resultWrite(
+  ev: Int32Array,
+  at: number,
+  ch: Int32Array,
+  from: number,
+  result: number,
+): void {
+  const filterFlags = ch[from + KE_FILTER_FLAGS] as number;
+  for (let i = 0; i < KEVENT_WORDS; i++) ev[at + i] = ch[from + i] as number;
+  ev[at + KE_FILTER_FLAGS] = (filterFlags & 0xffff) | (EV_ERROR << 16);
+  ev[at + KE_DATA] = result < 0 ? -result : 0;
+  ev[at + KE_DATA_HI] = 0;
+  // A new registration has used up the change's fflags: its receipt shows none.
+  if (result === ADDED) ev[at + KE_FFLAGS] = 0;
+}
+
+const change: Change = {
+  identLo: 0,
+  identHi: 0,
+  filter: 0,
+  flags: 0,
+  fflags: 0,
+  dataLo: 0,
+  dataHi: 0,
+  udataLo: 0,
+  udataHi: 0,
+};
+
+/**
+ * Apply changes; queue locked on entry. Returns the number of result records (>= 0) with the queue
+ * still locked, or -errno with no lock held when an error has no room in the event list.
+ */
+function changesApply(
+  k: Kthread,
+  kq: KqueuePtr,
+  ch: Int32Array,
+  nch: number,
+  ev: Int32Array,
+  nev: number,
+): number {
+  let results = 0;
+  for (let i = 0; i < nch; i++) {
+    const from = i * KEVENT_WORDS;
+    changeRead(change, ch, from);
+    const receipt = (change.flags & EV_RECEIPT) !== 0;
+    const r = kqueueRegisterLocked(k, kq, change, ch, from);
+    if (r === KQ_GONE) return -EBADF;
+    if (r === SKIPPED || (r >= 0 && !receipt)) continue;
+    if (results < nev) {
+      resultWrite(ev, results * KEVENT_WORDS, ch, from, r);
+      results++;
+    } else if (r < 0) {
+      return leave(k, kq, r);
+    }
+  }
+  return results;
+}
+
+/**
+ * kevent on a queue named by slot and generation. All arguments are checked already: the lists
+ * hold `nch` and `nev` records, `timeoutNs` is WAIT_FOREVER, WAIT_POLL or positive.
+ *
+ * Returns the number of records written, or -errno. May sleep.
+ */
+export function kqueueKevent(
+  k: Kthread,
+  kq: KqueuePtr,
+  generation: number,
+  ch: Int32Array,
+  nch: number,
+  ev: Int32Array,
+  nev: number,
+  timeoutNs: number,
+): number {
+  const bad = kqueueLock(k, kq, generation);
+  if (bad !== 0) return bad;
+  if (nch > 0) {
+    const results = changesApply(k, kq, ch, nch, ev, nev);
+    if (results !== 0) {
+      if (results > 0) return leave(k, kq, results);
+      if (k.deferred !== 0) deferredRun(k);
+      return results;
+    }
+  }
+  if (nev === 0) return leave(k, kq, 0);
+  return waitLocked(k, kq, ev, nev, timeoutNs);
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: ISC
+/**
+ * eventfd: a 64-bit counter (spec: Linux fs/eventfd.c, FreeBSD sys_eventfd.c). The pure part is
+ * arithmetic on two words; the rest is locking, waiting and telling the knotes.
+ *
+ * The counter goes from 0 to TOP = 2^64 - 2. A write that does not fit whole waits; a read of 0
+ * waits. Each accepted operation, a write of 0 too, is an edge for every knote.
+ */
+import { EAGAIN, EBADF, EINVAL } from "../abi/errno.js";
+import { EVFILT_READ, EVFILT_WRITE } from "../abi/event.js";
+import { EFD_SEMAPHORE, O_NONBLOCK } from "../abi/fcntl.js";
+import type { Kthread } from "../arena/kthread.js";
+import { defineStruct, IMMUTABLE, line, NIL, type Ptr, u64, word, words } from "../arena/layout.js";
+import { defineZone } from "../arena/zone.js";
+import { OPS_EVENTFD_READ, OPS_EVENTFD_WRITE } from "../event/filterops.js";
+import { klistNotifyLocked } from "../event/klist.js";
+import { published, zabandon, zalloc, zfree } from "../kern/alloc.js";
+import { File, type FileOps, type FilePtr, FREAD, FT_EVENTFD, FWRITE, fileAlloc } from "../kern/file.js";
+import { O, Obj, type ObjectPtr, objectInit, objectLock, objectRetireLocked, objectUnlock, viewOf } from "../kern/object.js";
+import { VIEW_DATA_MAX } from "../limits.js";
+import { WAITQ_WORDS, type WaitqPtr, waitqInit, wakeOneLocked } from "../sync/wait.js";
+import { ioNonblock, ioObject, objectDone, objectSleep } from "./io.js";
+
+export type EventfdPtr = Ptr<"eventfd"> & ObjectPtr;
+
+export const Eventfd = defineStruct(
+  "eventfd",
+  {
+    count: line(u64(O, "the counter, unsigned")),
+    semaphore: word(IMMUTABLE, "1 if a read takes one"),
+    readers: words(WAITQ_WORDS, O, "threads blocked in read"),
+    writers: words(WAITQ_WORDS, O, "threads blocked in write"),
+  },
+  Obj,
+);
+export const eventfdZone = defineZone<"eventfd">(Eventfd.struct, Obj.spare.offset, 16);
+
+const TOP_LO = -2;
+const TOP_HI = -1;
+const INT64_MAX_LO = -1;
+const INT64_MAX_HI = 0x7fffffff;
+
+function readers(p: EventfdPtr): WaitqPtr {
+  return Eventfd.readers.at(p) as number as WaitqPtr;
+}
+
+function writers(p: EventfdPtr): WaitqPtr {
+  return Eventfd.writers.at(p) as number as WaitqPtr;
+}
+
+/** An open eventfd file with one reference, in limbo; NIL when memory is exhausted. */
+export function eventfdMake(k: Kthread, initval: number, flags: number): FilePtr {
+  const p = zalloc(k, eventfdZone) as EventfdPtr;
+  if (p === 0) return NIL;
+  const fp = fileAlloc(k, FT_EVENTFD, p, FREAD | FWRITE | (flags & O_NONBLOCK));
+  if (fp === 0) {
+    zabandon(k, eventfdZone, p);
+    return NIL;
+  }
+  objectInit(k, p);
+  Obj.file.set(k, p, fp);
+  Eventfd.count.setWords(k, p, initval | 0, 0);
+  Eventfd.semaphore.set(k, p, (flags & EFD_SEMAPHORE) !== 0 ? 1 : 0);
+  waitqInit(k, readers(p), Obj.lockWord.at(p));
+  waitqInit(k, writers(p), Obj.lockWord.at(p));
+  publishViews(k, p);
+  published(k, p);
+  return fp;
+}
+
+/** State as the knotes see it; object lock held (or the object not yet published). */
+function publishViews(k: Kthread, p: EventfdPtr): void {
+  const lo = Eventfd.count.lo(k, p);
+  const hi = Eventfd.count.hi(k, p);
+  const small = hi === 0 && lo >= 0 && lo < VIEW_DATA_MAX;
+  Obj.readView.publish(k, p, small ? lo : VIEW_DATA_MAX);
+  // READ: min(count, 2^63 - 1).
+  if (hi < 0) Obj.exactRead.setWords(k, p, INT64_MAX_LO, INT64_MAX_HI);
+  else Obj.exactRead.setWords(k, p, lo, hi);
+  // WRITE: min(TOP - count, 2^63 - 1).
+  const restLo = (TOP_LO - lo) | 0;
+  const restHi = (TOP_HI - hi - (TOP_LO >>> 0 < lo >>> 0 ? 1 : 0)) | 0;
+  const little = restHi === 0 && restLo >= 0 && restLo < VIEW_DATA_MAX;
+  Obj.writeView.publish(k, p, viewOf(little ? restLo : VIEW_DATA_MAX, false));
+  if (restHi < 0) Obj.exactWrite.setWords(k, p, INT64_MAX_LO, INT64_MAX_HI);
+  else Obj.exactWrite.setWords(k, p, restLo, restHi);
+}
+
+/** After an accepted operation: views, knotes, and one waiter of each side that can go on. */
+function changedLocked(k: Kthread, p: EventfdPtr): void {
+  publishViews(k, p);
+  if (Obj.klist.get(k, p) !== 0) klistNotifyLocked(k, p);
+  else Obj.edge.publish(k, p, (Obj.edge.hint(k, p) + 1) | 0);
+  passOnLocked(k, p);
+}
+
+/** Wake the next reader if there is something to read, and the next writer if there is room. */
+function passOnLocked(k: Kthread, p: EventfdPtr): void {
+  const lo = Eventfd.count.lo(k, p);
+  const hi = Eventfd.count.hi(k, p);
+  if ((lo | hi) !== 0) wakeOneLocked(k, readers(p));
+  if (hi !== TOP_HI || lo !== TOP_LO) wakeOneLocked(k, writers(p));
+}
+
+/** The value a read took, in two words. */
+export interface Taken {
+  lo: number;
+  hi: number;
+}
+
+/** Whether a value fits on top of the counter, unsigned; object lock held. */
+function fitsLocked(k: Kthread, p: EventfdPtr, lo: number, hi: number): boolean {
+  const countLo = Eventfd.count.lo(k, p);
+  const restLo = (TOP_LO - countLo) >>> 0;
+  const borrow = TOP_LO >>> 0 < countLo >>> 0 ? 1 : 0;
+  const restHi = (TOP_HI - Eventfd.count.hi(k, p) - borrow) >>> 0;
+  return hi >>> 0 < restHi || (hi >>> 0 === restHi && lo >>> 0 <= restLo);
+}
+
+/** read(2) in words. Returns 8, -EAGAIN, -EBADF. May sleep if `nonblock` is false. */
+export function eventfdRead(
+  k: Kthread,
+  p: EventfdPtr,
+  fp: FilePtr,
+  nonblock: boolean,
+  into: Taken,
+): number {
+  objectLock(k, p);
+  for (;;) {
+    if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
+    const lo = Eventfd.count.lo(k, p);
+    const hi = Eventfd.count.hi(k, p);
+    if ((lo | hi) !== 0) {
+      const one = Eventfd.semaphore.get(k, p) === 1;
+      into.lo = one ? 1 : lo;
+      into.hi = one ? 0 : hi;
+      if (one) Eventfd.count.setWords(k, p, (lo - 1) | 0, lo === 0 ? (hi - 1) | 0 : hi);
+      else Eventfd.count.setWords(k, p, 0, 0);
+      changedLocked(k, p);
+      return objectDone(k, p, 8);
+    }
+    if (nonblock) return objectDone(k, p, -EAGAIN);
+    objectSleep(k, p, readers(p));
+  }
+}
+
+/** write(2) in words. Returns 8, -EINVAL for 2^64 - 1, -EAGAIN, -EBADF. May sleep. */
+export function eventfdWrite(
+  k: Kthread,
+  p: EventfdPtr,
+  fp: FilePtr,
+  nonblock: boolean,
+  lo: number,
+  hi: number,
+): number {
+  if ((lo & hi) === -1) return -EINVAL;
+  objectLock(k, p);
+  for (;;) {
+    if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
+    if (fitsLocked(k, p, lo, hi)) {
+      const sum = (Eventfd.count.lo(k, p) >>> 0) + (lo >>> 0);
+      const carry = sum > 0xffffffff ? 1 : 0;
+      Eventfd.count.setWords(k, p, sum | 0, (Eventfd.count.hi(k, p) + hi + carry) | 0);
+      changedLocked(k, p);
+      return objectDone(k, p, 8);
+    }
+    if (nonblock) return objectDone(k, p, -EAGAIN);
+    objectSleep(k, p, writers(p));
+  }
+}
+
+const BYTES = 8;
+const taken: Taken = { lo: 0, hi: 0 };
+
+/** Four bytes of a buffer as a little-endian word. */
+function wordAt(bytes: Uint8Array, at: number): number {
+  const b0 = bytes[at] as number;
+  const b1 = bytes[at + 1] as number;
+  const b2 = bytes[at + 2] as number;
+  const b3 = bytes[at + 3] as number;
+  return b0 | (b1 << 8) | (b2 << 16) | (b3 << 24);
+}
+
+function wordPut(bytes: Uint8Array, at: number, value: number): void {
+  for (let i = 0; i < 4; i++) bytes[at + i] = value >>> (8 * i);
+}
+
+export const eventfdFileOps: FileOps = {
+  name: "eventfd",
+  read(k, fp, bytes, length) {
+    if (length < BYTES) return -EINVAL;
+    const p = ioObject(k, fp) as EventfdPtr;
+    const n = eventfdRead(k, p, fp, ioNonblock(k, fp), taken);
+    if (n > 0) {
+      wordPut(bytes, 0, taken.lo);
+      wordPut(bytes, 4, taken.hi);
+    }
+    return n;
+  },
+  write(k, fp, bytes, length) {
+    if (length < BYTES) return -EINVAL;
+    const p = ioObject(k, fp) as EventfdPtr;
+    return eventfdWrite(k, p, fp, ioNonblock(k, fp), wordAt(bytes, 0), wordAt(bytes, 4));
+  },
+  kqfilter(_k, _fp, filter) {
+    if (filter === EVFILT_READ) return OPS_EVENTFD_READ;
+    return filter === EVFILT_WRITE ? OPS_EVENTFD_WRITE : -EINVAL;
+  },
+  close(k, fp) {
+    const p = File.object.hint(k, fp) as EventfdPtr;
+    objectLock(k, p);
+    objectRetireLocked(k, p);
+    objectUnlock(k, p);
+    zfree(k, eventfdZone, p);
+  },
+};

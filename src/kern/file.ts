@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: ISC
+/**
+ * Open files: what descriptor numbers, JavaScript handles and knotes refer to. A file counts its
+ * references; the last one to go closes the object behind it. Behaviour is a table of operations
+ * per type, which each thread brings along, because functions cannot be shared between threads.
+ */
+import type { Kthread } from "../arena/kthread.js";
+import { ATOMIC, defineStruct, IMMUTABLE, NIL, type Ptr, racy, racyPtr, word } from "../arena/layout.js";
+import { defineZone } from "../arena/zone.js";
+import { published, zalloc, zfree } from "./alloc.js";
+import type { ObjectPtr } from "./object.js";
+
+export const FT_NONE = 0;
+export const FT_KQUEUE = 1;
+export const FT_EVENTFD = 2;
+export const FT_PIPE = 3;
+export const FT_CHANNEL = 4;
+export const FT_BELL = 5;
+export const FILE_TYPES = 6;
+
+/** Access mode bits kept in File.flags (besides O_NONBLOCK). */
+export const FREAD = 1;
+export const FWRITE = 2;
+
+export type FilePtr = Ptr<"file">;
+
+export const File = defineStruct("file", {
+  generation: word(IMMUTABLE, "raised when the slot is freed"),
+  refs: racy(ATOMIC, "descriptors, handles and knotes that hold the file"),
+  type: racy(ATOMIC, "FT_*; fixed while the file is open"),
+  object: racyPtr<"object">(ATOMIC, "what it is open on; fixed while the file is open"),
+  flags: racy(ATOMIC, "FREAD, FWRITE and O_NONBLOCK; the last can be changed by fcntl"),
+  link: word(ATOMIC, "free list"),
+});
+export const fileZone = defineZone<"file">(File.struct, File.link.offset, 16);
+
+/**
+ * What a type of file does. `kqfilter` chooses the filter operations for a filter on this file, or
+ * a negative errno. `close` runs when the last reference is gone; no lock is held.
+ */
+export interface FileOps {
+  readonly name: string;
+  read(k: Kthread, fp: FilePtr, bytes: Uint8Array, length: number): number;
+  write(k: Kthread, fp: FilePtr, bytes: Uint8Array, length: number): number;
+  kqfilter(k: Kthread, fp: FilePtr, filter: number): number;
+  close(k: Kthread, fp: FilePtr): void;
+}
+
+/** What the layers above bring along when a thread attaches. */
+export interface UpperLayers {
+  /** Operations by file type; null where a type has none. */
+  readonly files: readonly (FileOps | null)[];
+  /** A number was taken out of use: drop the knotes for it. No lock held. */
+  fdClosed(k: Kthread, fd: number): void;
+}
+
+const layers = new WeakMap<Kthread, UpperLayers>();
+
+export function layersInstall(k: Kthread, upper: UpperLayers): void {
+  layers.set(k, upper);
+}
+
+export function upperLayers(k: Kthread): UpperLayers {
+  return layers.get(k) as UpperLayers;
+}
+
+/** Operations of an open file, or null for a slot that is free. */
+export function fileops(k: Kthread, fp: FilePtr): FileOps | null {
+  return upperLayers(k).files[File.type.hint(k, fp)] ?? null;
+}
+
+/** A new open file with one reference, in limbo; NIL when there is no slot. */
+export function fileAlloc(k: Kthread, type: number, obj: ObjectPtr, flags: number): FilePtr {
+  const fp = zalloc(k, fileZone);
+  if (fp === 0) return NIL;
+  File.refs.store(k, fp, 1);
+  File.object.publish(k, fp, obj);
+  File.flags.publish(k, fp, flags);
+  File.type.publish(k, fp, type);
+  return fp;
+}
+
+/** Undo fileAlloc before anybody saw the file. */
+export function fileAbandon(k: Kthread, fp: FilePtr): void {
+  File.type.publish(k, fp, FT_NONE);
+  published(k, fp);
+  zfree(k, fileZone, fp);
+}
+
+/** Take a reference. The caller knows that the file is open (it holds the table lock, or one). */
+export function fileHold(k: Kthread, fp: FilePtr): void {
+  File.refs.fetchAdd(k, fp, 1);
+}
+
+/** Drop a reference; the last one closes the object. No lock held. May not sleep on user events. */
+export function fileDrop(k: Kthread, fp: FilePtr): void {
+  if (File.refs.fetchAdd(k, fp, -1) !== 1) return;
+  fileops(k, fp)?.close(k, fp);
+  File.type.store(k, fp, FT_NONE);
+  File.object.store(k, fp, NIL);
+  File.generation.set(k, fp, (File.generation.get(k, fp) + 1) | 0);
+  zfree(k, fileZone, fp);
+}
+

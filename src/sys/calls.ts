@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: ISC
+/**
+ * System calls: check and bound every argument, find the object, call, return a count or -errno.
+ * Nothing below this file checks what a program passed in.
+ */
+import {
+  EBADF,
+  EFAULT,
+  EINVAL,
+
+
+  ENOMEM,
+} from "../abi/errno.js";
+import { KEVENT_WORDS } from "../abi/event.js";
+import {
+  EFD_CLOEXEC,
+  EFD_NONBLOCK,
+  EFD_SEMAPHORE,
+  KQUEUE_CLOEXEC,
+  O_CLOEXEC,
+  O_DIRECT,
+  O_NONBLOCK,
+} from "../abi/fcntl.js";
+import type { Kthread } from "../arena/kthread.js";
+
+import { deferredRun } from "../event/defer.js";
+import { fileKqueue, kqueueCreate } from "../event/kqueue.js";
+import { kqueueKevent, WAIT_FOREVER } from "../event/scan.js";
+import { Kqueue } from "../event/structs.js";
+import { eventfdMake } from "../fd/eventfd.js";
+import { pipeMake } from "../fd/pipe.js";
+import { published } from "../kern/alloc.js";
+import { fdClose, fdGet, fdInstall } from "../kern/descrip.js";
+import { fdHint } from "../kern/fdtable.js";
+import {
+  File,
+  type FileOps,
+  type FilePtr,
+  FREAD,
+  FWRITE,
+  fileDrop,
+  fileops,
+} from "../kern/file.js";
+import { callEnter, callLeave } from "../kern/thread.js";
+import { PACKET_BYTES_DEFAULT, PIPE_BYTES_DEFAULT } from "../limits.js";
+
+/** Numbers of the calls, as thread records and traces show them (FreeBSD's where it has one). */
+export const SYS = {
+  read: 3,
+  write: 4,
+  close: 6,
+  dup: 41,
+  dup2: 90,
+  fcntl: 92,
+  kqueue: 362,
+  pipe2: 542,
+  kevent: 560,
+  eventfd: 577,
+} as const;
+
+const INT32_MAX = 0x7fffffff;
+
+/** A timeout of kevent in nanoseconds, or -EINVAL. `sec` beyond 31 bits means for ever. */
+export function timeoutNs(sec: number, nsec: number): number {
+  if (!Number.isInteger(sec) || !Number.isInteger(nsec)) return -EINVAL;
+  if (sec < 0 || nsec < 0 || nsec > 999_999_999) return -EINVAL;
+  if (sec > INT32_MAX) return WAIT_FOREVER;
+  return sec * 1e9 + nsec;
+}
+
+/** kqueue(2), kqueue1(2), kqueuex(2). Returns a descriptor, -EINVAL, -EMFILE, -ENOMEM. */
+export function sysKqueue(k: Kthread, flags: number): number {
+  if ((flags & ~KQUEUE_CLOEXEC) !== 0) return -EINVAL;
+  callEnter(k, SYS.kqueue);
+  const fd = kqueueCreate(k, (flags & KQUEUE_CLOEXEC) !== 0);
+  callLeave(k);
+  return fd;
+}
+
+function listHolds(list: Int32Array | null, n: number): boolean {
+  return n === 0 || (list !== null && n * KEVENT_WORDS <= list.length);
+}
+
+const NO_LIST = new Int32Array(0);
+
+/**
+ * kevent(2). Lists are flat records of KEVENT_WORDS words. `timeout` is in nanoseconds, WAIT_POLL
+ * or WAIT_FOREVER. Returns the number of records written or -errno. May sleep.
+ */
+export function sysKevent(
+  k: Kthread,
+  fd: number,
+  changes: Int32Array | null,
+  nchanges: number,
+  events: Int32Array | null,
+  nevents: number,
+  timeout: number,
+): number {
+  const fp = fdHint(k, fd);
+  if (fp === 0) return -EBADF;
+  const kq = fileKqueue(k, fp);
+  if (kq === 0) return -EINVAL;
+  // The generation is read without the lock: if the queue is being replaced at this moment, the
+  // call takes place just before or just after that.
+  const generation = Kqueue.generation.hint(k, kq);
+  if (fdHint(k, fd) !== fp) return -EBADF;
+  if (nchanges < 0 || nevents < 0) return -EINVAL;
+  if (!listHolds(changes, nchanges) || !listHolds(events, nevents)) return -EFAULT;
+  callEnter(k, SYS.kevent);
+  const result = kqueueKevent(
+    k,
+    kq,
+    generation,
+    changes ?? NO_LIST,
+    nchanges,
+    events ?? NO_LIST,
+    nevents,
+    timeout,
+  );
+  callLeave(k);
+  return result;
+}
+
+/** Give a new file its number, or undo it. */
+function install(k: Kthread, fp: FilePtr, cloexec: boolean): number {
+  if (fp === 0) return -ENOMEM;
+  const fd = fdInstall(k, fp, cloexec);
+  published(k, fp);
+  if (fd < 0) fileDrop(k, fp);
+  return fd;
+}
+
+/** eventfd(2). Returns a descriptor, -EINVAL, -EMFILE, -ENFILE, -ENOMEM. */
+export function sysEventfd(k: Kthread, initval: number, flags: number): number {
+  if ((flags & ~(EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC)) !== 0) return -EINVAL;
+  callEnter(k, SYS.eventfd);
+  const fd = install(k, eventfdMake(k, initval, flags), (flags & EFD_CLOEXEC) !== 0);
+  callLeave(k);
+  return fd;
+}
+
+/** pipe2(2): fds[0] is the read end. Returns 0, -EINVAL, -EMFILE, -ENFILE, -ENOMEM. */
+export function sysPipe2(k: Kthread, fds: Int32Array, flags: number): number {
+  if ((flags & ~(O_NONBLOCK | O_CLOEXEC | O_DIRECT)) !== 0) return -EINVAL;
+  if (fds.length < 2) return -EFAULT;
+  callEnter(k, SYS.pipe2);
+  const result = pipeInstall(k, fds, flags);
+  callLeave(k);
+  return result;
+}
+
+function pipeInstall(k: Kthread, fds: Int32Array, flags: number): number {
+  const packet = (flags & O_DIRECT) !== 0;
+  const shape = { bytes: PIPE_BYTES_DEFAULT, packet, recordMax: PACKET_BYTES_DEFAULT };
+  const ends = pipeMake(k, shape, flags);
+  if (ends === null) return -ENOMEM;
+  const cloexec = (flags & O_CLOEXEC) !== 0;
+  const readFd = fdInstall(k, ends.read, cloexec);
+  published(k, ends.read);
+  const writeFd = readFd < 0 ? readFd : fdInstall(k, ends.write, cloexec);
+  published(k, ends.write);
+  if (writeFd < 0) {
+    fileDrop(k, ends.write);
+    if (readFd >= 0) fdClose(k, readFd);
+    else fileDrop(k, ends.read);
+    deferredRun(k);
+    return writeFd;
+  }
+  fds[0] = readFd;
+  fds[1] = writeFd;
+  return 0;
+}
+
+type Transfer = (ops: FileOps, fp: FilePtr) => number;
+
+/** read(2) and write(2): a blocking file is held, so that a close elsewhere leaves it open. */
+function transfer(k: Kthread, fd: number, mode: number, call: number, move: Transfer): number {
+  let fp = fdHint(k, fd);
+  if (fp === 0) return -EBADF;
+  const blocking = (File.flags.hint(k, fp) & O_NONBLOCK) === 0;
+  if (blocking) {
+    fp = fdGet(k, fd);
+    if (fp === 0) return -EBADF;
+  }
+  const ops = fileops(k, fp);
+  const allowed = (File.flags.hint(k, fp) & mode) !== 0;
+  callEnter(k, call);
+  const result = ops === null || !allowed ? -EBADF : move(ops, fp);
+  callLeave(k);
+  if (blocking) fileDrop(k, fp);
+  return result;
+}
+
+/** read(2). Returns bytes, 0 at the end, -errno. May sleep unless the file is O_NONBLOCK. */
+export function sysRead(k: Kthread, fd: number, buffer: Uint8Array, length: number): number {
+  if (!(length >= 0 && length <= buffer.length)) return -EFAULT;
+  return transfer(k, fd, FREAD, SYS.read, (ops, fp) => ops.read(k, fp, buffer, length));
+}
+
+/** write(2). Returns bytes, -errno. May sleep unless the file is O_NONBLOCK. */
+export function sysWrite(k: Kthread, fd: number, buffer: Uint8Array, length: number): number {
+  if (!(length >= 0 && length <= buffer.length)) return -EFAULT;
+  return transfer(k, fd, FWRITE, SYS.write, (ops, fp) => ops.write(k, fp, buffer, length));
+}
+

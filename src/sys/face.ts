@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: ISC
+/**
+ * `knell/sys`: the calls under the names of their manual pages, numbers in and numbers out. Every
+ * method returns a value >= 0, or -errno with FreeBSD's numbers; `errno` keeps the last error.
+ * The exceptions are eventfd_read and eventfd_write, which return 0 or -1 as the C library does.
+ *
+ * Descriptor numbers belong to the process, so they are good in every thread attached to it. A Sys
+ * belongs to the thread that made it.
+ */
+import { EINVAL } from "../abi/errno.js";
+import { KQUEUE_CLOEXEC, O_CLOEXEC, O_NONBLOCK } from "../abi/fcntl.js";
+import type { Kthread } from "../arena/kthread.js";
+import { fdClose, fdDup, fdDup2, fdFcntl, limitDescriptors } from "../kern/descrip.js";
+import { curproc, Proc } from "../kern/process.js";
+import { sysEventfd, sysKevent, sysKqueue, sysPipe2, sysRead, sysWrite, timeoutNs } from "./calls.js";
+import { KeventList } from "./list.js";
+
+export { KeventList };
+
+/** A time span in seconds and nanoseconds (0 to 999999999). */
+export interface Timespec {
+  sec: number;
+  nsec: number;
+}
+
+/** Anything that has a thread of a kernel: the Kernel of `knell`. */
+export interface KernelThread {
+  readonly thread: Kthread;
+}
+
+const WAIT_FOREVER_NS = -1;
+
+/** The system calls of one thread. Make it with `sys(kernel)`. */
+export class Sys {
+  /** errno of the last call that failed. */
+  errno = 0;
+  readonly #k: Kthread;
+  readonly #word = new Uint8Array(8);
+  readonly #value = new BigUint64Array(this.#word.buffer);
+
+  constructor(thread: Kthread) {
+    this.#k = thread;
+  }
+
+  #ret(result: number): number {
+    if (result < 0) this.errno = -result;
+    return result;
+  }
+
+  /** A new queue. @returns a descriptor, -EMFILE, -ENOMEM */
+  kqueue(): number {
+    return this.#ret(sysKqueue(this.#k, 0));
+  }
+
+  /** As kqueue, with O_CLOEXEC and O_NONBLOCK (which means nothing to a queue). */
+  kqueue1(flags: number): number {
+    if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) !== 0) return this.#ret(-EINVAL);
+    return this.#ret(sysKqueue(this.#k, (flags & O_CLOEXEC) !== 0 ? KQUEUE_CLOEXEC : 0));
+  }
+
+  /** As kqueue, with KQUEUE_CLOEXEC. KQUEUE_CPONFORK is refused until there is fork. */
+  kqueuex(flags: number): number {
+    return this.#ret(sysKqueue(this.#k, flags));
+  }
+
+  /**
+   * Apply changes, then collect events, waiting at most `timeout` (null: for ever).
+   * @returns the number of records in `events`, -EBADF, -EINVAL, -EFAULT, or a change's error
+   */
+  kevent(
+    kq: number,
+    changes: KeventList | null,
+    nchanges: number,
+    events: KeventList | null,
+    nevents: number,
+    timeout: Timespec | null,
+  ): number {
+    const ns = timeout === null ? WAIT_FOREVER_NS : timeoutNs(timeout.sec, timeout.nsec);
+    if (ns === -EINVAL) return this.#ret(-EINVAL);
+    const ch = changes === null ? null : changes.words;
+    const ev = events === null ? null : events.words;
+    return this.#ret(sysKevent(this.#k, kq, ch, nchanges, ev, nevents, ns));
+  }
+
+  /** A 64-bit counter. @param initval 0 to 2^32 - 1 @param flags EFD_* */
+  eventfd(initval: number, flags: number): number {
+    return this.#ret(sysEventfd(this.#k, initval, flags));
+  }
+
+  /** Read an eventfd into value[0]. @returns 0, or -1 with `errno` set. May sleep. */
+  eventfd_read(fd: number, value: BigUint64Array): 0 | -1 {
+    const n = sysRead(this.#k, fd, this.#word, 8);
+    if (n !== 8) {
+      if (n < 0) this.errno = -n;
+      return -1;
+    }
+    value[0] = this.#value[0] as bigint;
+    return 0;
+  }
+
+  /** Add to an eventfd. @returns 0, or -1 with `errno` set. May sleep. */
+  eventfd_write(fd: number, value: bigint | number): 0 | -1 {
+    if (typeof value === "number" && !(Number.isSafeInteger(value) && value >= 0)) {
+      this.errno = EINVAL;
+      return -1;
+    }
+    this.#value[0] = BigInt(value);
+    const n = sysWrite(this.#k, fd, this.#word, 8);
+    if (n === 8) return 0;
+    if (n < 0) this.errno = -n;
+    return -1;
+  }
+
+  /** A pipe: fds[0] to read, fds[1] to write. @returns 0, -EMFILE, -ENOMEM, -EFAULT */
+  pipe(fds: Int32Array): number {
+    return this.#ret(sysPipe2(this.#k, fds, 0));
+  }
+
+  /** As pipe, with O_NONBLOCK, O_CLOEXEC, and O_DIRECT for packet mode. */
+  pipe2(fds: Int32Array, flags: number): number {
+    return this.#ret(sysPipe2(this.#k, fds, flags));
+  }
+
+  /** @returns bytes read, 0 at the end, or -errno. May sleep. */
+  read(fd: number, buffer: Uint8Array, length: number = buffer.length): number {
+    return this.#ret(sysRead(this.#k, fd, buffer, length));
+  }
+
+  /** @returns bytes written or -errno. May sleep. */
+  write(fd: number, buffer: Uint8Array, length: number = buffer.length): number {
+    return this.#ret(sysWrite(this.#k, fd, buffer, length));
+  }
+
+  /** @returns 0 or -EBADF */
+  close(fd: number): number {
+    return this.#ret(fdClose(this.#k, fd));
+  }
+
+  /** @returns the lowest free number, now a second name of the file, -EBADF, -EMFILE */
+  dup(fd: number): number {
+    return this.#ret(fdDup(this.#k, fd, 0, false));
+  }
+
+  /** Make `to` name the file of `from`. @returns `to`, -EBADF, -EBUSY */
+  dup2(from: number, to: number): number {
+    return this.#ret(fdDup2(this.#k, from, to, false));
+  }
+
+  /** As dup2, with O_CLOEXEC; equal numbers are -EINVAL. */
+  dup3(from: number, to: number, flags: number): number {
+    if ((flags & ~O_CLOEXEC) !== 0 || from === to) return this.#ret(-EINVAL);
+    return this.#ret(fdDup2(this.#k, from, to, (flags & O_CLOEXEC) !== 0));
+  }
+
+  /** F_DUPFD, F_DUPFD_CLOEXEC, F_DUP2FD, F_GETFD, F_SETFD, F_GETFL, F_SETFL. */
+  fcntl(fd: number, cmd: number, arg = 0): number {
+    return this.#ret(fdFcntl(this.#k, fd, cmd, arg));
+  }
+
+  /** RLIMIT_NOFILE: numbers at or above it are not handed out. */
+  getrlimit(resource: number): number {
+    return this.#ret(limitDescriptors(this.#k, resource, -1));
+  }
+
+  /** Change RLIMIT_NOFILE; open numbers beyond it stay open. */
+  setrlimit(resource: number, value: number): number {
+    if (!Number.isInteger(value) || value < 0) return this.#ret(-EINVAL);
+    return this.#ret(limitDescriptors(this.#k, resource, value));
+  }
+
+  /** Number of this process. */
+  getpid(): number {
+    return Proc.pid.get(this.#k, curproc(this.#k));
+  }
+
+  /** Real user id of this process. */
+  getuid(): number {
+    return Proc.uid.get(this.#k, curproc(this.#k));
+  }
+
+  /** EVFILT_USER registrations of this process now. */
+  userEventCount(): number {
+    return Proc.userEvents.load(this.#k, curproc(this.#k));
+  }
+}
+
+const faces = new WeakMap<Kthread, Sys>();
+
+/**
+ * The system calls of the calling thread's kernel.
+ *
+ * @example
+ * ```js
+ * import { boot } from "knell";
+ * import { EFD_NONBLOCK } from "knell/abi";
+ * import { sys } from "knell/sys";
+ * const kernel = boot();
+ * const s = sys(kernel);
+ * const fd = s.eventfd(3, EFD_NONBLOCK);
+ * const value = new BigUint64Array(1);
+ * s.eventfd_read(fd, value);
+ * console.log(value[0]);
+ * kernel.close();
+ * ```
+ */
+export function sys(kernel: KernelThread): Sys {
+  let face = faces.get(kernel.thread);
+  if (face === undefined) {
+    face = new Sys(kernel.thread);
+    faces.set(kernel.thread, face);
+  }
+  return face;
+}
+

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: ISC
+/**
+ * A thread's way into a kernel: boot, attach, and what the layers below need of those above them.
+ * Importing this module loads every struct, which the layout hash rests on.
+ */
+import { arenaAttach, arenaBoot, type BootShape } from "../kern/attach.js";
+import type { Kthread, ThreadHost } from "../arena/kthread.js";
+import { kqueueFileOps, knotesFdClosed } from "../event/kqueue.js";
+import { bellFileOps } from "../fd/bell.js";
+import { eventfdFileOps } from "../fd/eventfd.js";
+import { channelFileOps, pipeFileOps } from "../fd/pipe.js";
+import {
+  FILE_TYPES,
+  type FileOps,
+  FT_BELL,
+  FT_CHANNEL,
+  FT_EVENTFD,
+  FT_KQUEUE,
+  FT_PIPE,
+  layersInstall,
+  type UpperLayers,
+} from "../kern/file.js";
+
+const files: (FileOps | null)[] = new Array(FILE_TYPES).fill(null);
+files[FT_KQUEUE] = kqueueFileOps;
+files[FT_EVENTFD] = eventfdFileOps;
+files[FT_PIPE] = pipeFileOps;
+files[FT_CHANNEL] = channelFileOps;
+files[FT_BELL] = bellFileOps;
+
+const upper: UpperLayers = { files, fdClosed: knotesFdClosed };
+
+/** Make a kernel; returns its first thread or -errno. */
+export function kernelBoot(shape: BootShape, host: ThreadHost): Kthread | number {
+  // The table of operations has to be there before anything is closed, so install it at once.
+  const k = arenaBoot(shape, host);
+  if (typeof k !== "number") layersInstall(k, upper);
+  return k;
+}
+
+/** Join a kernel's process 1; returns the thread or -errno. */
+export function kernelAttach(buffer: SharedArrayBuffer, host: ThreadHost): Kthread | number {
+  const k = arenaAttach(buffer, host);
+  if (typeof k !== "number") layersInstall(k, upper);
+  return k;
+}

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: ISC
+/** Pipes: read, write, ends, packet mode, and calls that sleep. Spec 3.2; POSIX where it is silent. */
+import type { Case, Table } from "../case.js";
+import * as N from "../numbers.js";
+import {
+  begin,
+  blocked,
+  close,
+  dup,
+  end,
+  endAll,
+  fcntl,
+  fill,
+  pipe,
+  race,
+  read,
+  size,
+  text,
+  write,
+} from "../steps.js";
+import { pipeEvents } from "./pipe-events.js";
+
+const POSIX = "POSIX read(), write(), pipe()";
+
+const transfer: Case[] = [
+  {
+    id: "pipe.bytes.in-order",
+    source: POSIX,
+    oracle: "linux",
+    steps: [
+      pipe(),
+      write("$w", text("abc")),
+      write("$w", text("defgh")),
+      read("$r", 4, 4, text("abcd")),
+      read("$r", 10, 4, text("efgh")),
+    ],
+  },
+  {
+    id: "pipe.bytes.round-the-end-of-the-buffer",
+    source: "spec 3.2: bytes keep their order whatever the buffer does",
+    oracle: "linux",
+    steps: [
+      pipe(),
+      fill("$w", "$cap"),
+      read("$r", 8192, 8192),
+      write("$w", text("first")),
+      write("$w", text("second")),
+      fill("$w", "$more"),
+      read("$r", 8192, 8192),
+      fill("$w", "$more"),
+    ],
+  },
+  {
+    id: "pipe.zero-length",
+    source: POSIX,
+    oracle: "linux",
+    steps: [
+      pipe(N.O_NONBLOCK),
+      read("$r", 0, 0),
+      write("$w", text(""), 0),
+      read("$r", 8, "EAGAIN"),
+      write("$w", text("a")),
+      read("$r", 0, 0),
+      read("$r", 8, 1, text("a")),
+    ],
+  },
+  {
+    id: "pipe.empty.would-block",
+    source: POSIX,
+    oracle: "linux",
+    steps: [
+      pipe(N.O_NONBLOCK),
+      read("$r", 8, "EAGAIN"),
+      write("$w", text("a")),
+      read("$r", 8, 1, text("a")),
+      read("$r", 8, "EAGAIN"),
+    ],
+  },
+  {
+    id: "pipe.full.would-block",
+    source: POSIX,
+    oracle: "linux",
+    steps: [
+      pipe(N.O_NONBLOCK),
+      fill("$w", "$cap"),
+      write("$w", size(1), "EAGAIN"),
+      write("$w", size(100_000), "EAGAIN"),
+      read("$r", 4096, 4096),
+      write("$w", size(8192), 4096),
+      write("$w", size(1), "EAGAIN"),
+    ],
+  },
+  {
+    id: "pipe.full.one-byte-makes-room-for-one",
+    source: "FreeBSD sys_pipe.c: free space is counted in bytes",
+    oracle: "linux",
+    steps: [
+      pipe(N.O_NONBLOCK),
+      fill("$w", "$cap"),
+      read("$r", 1, 1),
+      write("$w", size(1), 1),
+      write("$w", size(1), "EAGAIN"),
+    ],
+  },
+  {
+    id: "pipe.atomic.small-write-is-never-split",
+    source: `${POSIX}: at most PIPE_BUF (512) bytes`,
+    oracle: "linux",
+    steps: [
+      pipe(N.O_NONBLOCK),
+      fill("$w", "$cap"),
+      read("$r", 100, 100),
+      write("$w", size(200), "EAGAIN"),
+      write("$w", size(100), 100),
+      read("$r", 511, 511),
+      write("$w", size(N.PIPE_BUF), "EAGAIN"),
+      write("$w", size(N.PIPE_BUF + 1), 511),
+    ],
+  },
+  {
+    id: "pipe.end.data-then-zero",
+    source: POSIX,
+    oracle: "linux",
+    steps: [
+      pipe(),
+      write("$w", text("abc")),
+      close("$w"),
+      read("$r", 2, 2, text("ab")),
+      read("$r", 2, 1, text("c")),
+      read("$r", 2, 0),
+      read("$r", 2, 0),
+    ],
+  },
+  {
+    id: "pipe.end.no-reader",
+    source: `${POSIX}; spec 2.6`,
+    oracle: "linux",
+    steps: [
+      pipe(),
+      write("$w", text("abc")),
+      close("$r"),
+      write("$w", text("d"), "EPIPE"),
+      write("$w", size(100_000), "EPIPE"),
+    ],
+  },
+  {
+    id: "pipe.end.wrong-direction",
+    source: `${POSIX}: EBADF`,
+    oracle: "linux",
+    steps: [
+      pipe(),
+      write("$w", text("abc")),
+      read("$w", 8, "EBADF"),
+      write("$r", text("x"), "EBADF"),
+      read("$r", 8, 3, text("abc")),
+    ],
+  },
+  {
+    id: "pipe.end.dup-of-writer-keeps-it-open",
+    source: "spec 4.8",
+    oracle: "linux",
+    steps: [
+      pipe(N.O_NONBLOCK),
+      dup("$w", "$w2"),
+      close("$w"),
+      read("$r", 8, "EAGAIN"),
+      write("$w2", text("x")),
+      read("$r", 8, 1, text("x")),
+      close("$w2"),
+      read("$r", 8, 0),
+    ],
+  },
+  {
+    id: "pipe.end.dup-of-reader-keeps-it-open",
+    source: "spec 4.8",
+    oracle: "linux",
+    steps: [
+      pipe(),
+      dup("$r", "$r2"),
+      close("$r"),
+      write("$w", text("x")),
+      read("$r2", 8, 1, text("x")),
+      close("$r2"),
+      write("$w", text("y"), "EPIPE"),
+    ],
+  },
+];
+
+const flags: Case[] = [
+  {
+    id: "pipe.flags.none",
+    source: "pipe(2): two descriptors, blocking, kept over exec",
+    oracle: "linux",
+    steps: [
+      pipe(),
+      fcntl("$r", N.F_GETFD, 0, 0),
+      fcntl("$w", N.F_GETFD, 0, 0),
+      fcntl("$r", N.F_GETFL, 0, N.O_RDONLY),
+      fcntl("$w", N.F_GETFL, 0, N.O_WRONLY),
+    ],
+  },
+  {
+    id: "pipe.flags.both",
+    source: "pipe2(2)",
+    oracle: "linux",
+    steps: [
+      pipe(N.O_NONBLOCK | N.O_CLOEXEC),
+      fcntl("$r", N.F_GETFD, 0, N.FD_CLOEXEC),
+      fcntl("$w", N.F_GETFD, 0, N.FD_CLOEXEC),
+      fcntl("$r", N.F_GETFL, 0, N.O_RDONLY | N.O_NONBLOCK),
+      fcntl("$w", N.F_GETFL, 0, N.O_WRONLY | N.O_NONBLOCK),
+    ],
+  },
+  {
+    id: "pipe.flags.unknown",
+    source: "pipe2(2): EINVAL",
+    oracle: "linux",
+    steps: [pipe(0x40000000, ["$r", "$w"], "EINVAL")],
+  },
+  {
+    id: "pipe.flags.nonblock-belongs-to-the-open-file",
+    source: "notify.md B.8, B.9: takes effect on the next call of every sharer",
+    oracle: "linux",
+    steps: [
+      pipe(),
+      dup("$r", "$r2"),
+      fcntl("$r2", N.F_SETFL, N.O_NONBLOCK, 0),
+      read("$r", 8, "EAGAIN"),
+      fcntl("$r", N.F_GETFL, 0, N.O_RDONLY | N.O_NONBLOCK),
+      fcntl("$w", N.F_GETFL, 0, N.O_WRONLY),
+    ],
+  },
+];
+
+const packets: Case[] = [
+  {
+    id: "pipe.packet.one-record-each",
+    source: "Linux pipe(2) O_DIRECT: a write is one packet, a read takes one",
+    oracle: "linux",
+    steps: [
+      pipe(N.O_DIRECT | N.O_NONBLOCK),
+      write("$w", text("abc")),
+      write("$w", text("defgh")),
+      read("$r", 100, 3, text("abc")),
+      read("$r", 100, 5, text("defgh")),
+      read("$r", 100, "EAGAIN"),
+    ],
+  },
+  {
+    id: "pipe.packet.rest-is-dropped",
+    source: "Linux pipe(2) O_DIRECT: bytes that do not fit the buffer are discarded",
+    oracle: "linux",
+    steps: [
+      pipe(N.O_DIRECT | N.O_NONBLOCK),
+      write("$w", text("abcdef")),
+      write("$w", text("second")),
+      read("$r", 2, 2, text("ab")),
+      read("$r", 100, 6, text("second")),
+      read("$r", 100, "EAGAIN"),
+    ],
+  },
+  {
+    id: "pipe.packet.a-page",
+    source: "Linux pipe(2) O_DIRECT: up to 4096 bytes are one packet",
+    oracle: "linux",
+    steps: [
+      pipe(N.O_DIRECT | N.O_NONBLOCK),
+      write("$w", size(4096)),
+      write("$w", text("x")),
+      read("$r", 8192, 4096),
+      read("$r", 8192, 1, text("x")),
+    ],
+  },
+  {
+    id: "pipe.packet.empty-write-is-none",
+    source: "Linux pipe(2) O_DIRECT: zero-length packets are not supported",
+    oracle: "linux",
+    steps: [
+      pipe(N.O_DIRECT | N.O_NONBLOCK),
+      write("$w", text(""), 0),
+      read("$r", 8, "EAGAIN"),
+      write("$w", text("x")),
+      read("$r", 8, 1, text("x")),
+    ],
+  },
+  {
+    id: "pipe.packet.full-takes-nothing",
+    source: "Linux pipe(2) O_DIRECT: a packet is taken whole or not at all",
+    oracle: "linux",
+    steps: [
+      pipe(N.O_DIRECT | N.O_NONBLOCK),
+      fill("$w", "$cap"),
+      write("$w", size(100), "EAGAIN"),
+      write("$w", size(4000), "EAGAIN"),
+      read("$r", 8192, 4096),
+      write("$w", size(100), 100),
+    ],
+  },
+  {
+    id: "pipe.packet.end",
+    source: "Linux pipe(2)",
+    oracle: "linux",
+    steps: [
+      pipe(N.O_DIRECT),
+      write("$w", text("ab")),
+      write("$w", text("cd")),
+      close("$w"),
+      read("$r", 100, 2, text("ab")),
+      read("$r", 100, 2, text("cd")),
+      read("$r", 100, 0),
+    ],
+  },
+  {
+    id: "pipe.packet.no-reader",
+    source: "Linux pipe(2)",
+    oracle: "linux",
+    steps: [pipe(N.O_DIRECT), close("$r"), write("$w", text("ab"), "EPIPE")],
+  },
+];
+
+const sleeping: Case[] = [
+  {
+    id: "pipe.sleep.reader-until-write",
+    source: POSIX,
+    oracle: "linux",
+    steps: [
+      pipe(),
+      begin("reader", read("$r", 8, 3, text("abc"))),
+      write("$w", text("abc")),
+      end("reader"),
+    ],
+  },
+  {
+    id: "pipe.sleep.reader-until-end",
+    source: POSIX,
+    oracle: "linux",
+    steps: [
+      pipe(),
+      begin("one", read("$r", 8, 0)),
+      begin("two", read("$r", 8, 0)),
+      close("$w"),
+      endAll(["one", "two"], 0),
+    ],
+  },
+  {
+    id: "pipe.sleep.each-byte-to-one-reader",
+    source: POSIX,
+    oracle: "linux",
+    steps: [
+      pipe(),
+      begin("one", read("$r", 8, 1, text("x"))),
+      begin("two", read("$r", 8, 1, text("x"))),
+      write("$w", text("x")),
+      race(["one", "two"], 1),
+      write("$w", text("x")),
+      endAll(["one", "two"], 1),
+    ],
+  },
+  {
+    id: "pipe.sleep.writer-until-room",
+    source: POSIX,
+    oracle: "linux",
+    steps: [
+      pipe(),
+      fill("$w", "$cap"),
+      begin("writer", write("$w", size(5000))),
+      read("$r", 5000, 5000),
+      read("$r", 8000, 8000),
+      end("writer"),
+    ],
+  },
+  {
+    id: "pipe.sleep.small-writer-waits-for-all-its-room",
+    source: `${POSIX}: at most PIPE_BUF bytes are never split`,
+    steps: [
+      pipe(),
+      fill("$w", "$cap"),
+      begin("writer", write("$w", size(N.PIPE_BUF))),
+      read("$r", 511, 511),
+      blocked("writer"),
+      read("$r", 1, 1),
+      end("writer"),
+    ],
+  },
+  {
+    id: "pipe.sleep.writer-until-no-reader",
+    source: POSIX,
+    oracle: "linux",
+    steps: [
+      pipe(),
+      fill("$w", "$cap"),
+      begin("writer", write("$w", size(600), "EPIPE")),
+      close("$r"),
+      end("writer"),
+    ],
+  },
+  {
+    id: "pipe.sleep.packet-to-one-reader",
+    source: "Linux pipe(2) O_DIRECT; design.md 5: by exactly one reader",
+    oracle: "linux",
+    steps: [
+      pipe(N.O_DIRECT),
+      begin("one", read("$r", 8, 2, text("ab"))),
+      begin("two", read("$r", 8, 2, text("ab"))),
+      write("$w", text("ab")),
+      race(["one", "two"], 2),
+      write("$w", text("ab")),
+      endAll(["one", "two"], 2),
+    ],
+  },
+];
+
+export const pipes: Table = {
+  name: "pipe",
+  about: "pipes: bytes, packets, ends, EVFILT_READ and EVFILT_WRITE",
+  cases: [...transfer, ...flags, ...packets, ...sleeping, ...pipeEvents],
+};
