@@ -92,6 +92,10 @@ relation(ARENA_BYTES_MIN <= ARENA_BYTES_DEFAULT, "the default arena is at least 
 relation(ARENA_BYTES_DEFAULT <= ARENA_BYTES_MAX, "the default arena is at most the largest");
 relation(THREADS_MAX < 1 << OWNER_SLOT_BITS, "a slot number fits its part of a lock word");
 relation(OWNER_SLOT_BITS + OWNER_EPOCH_BITS <= 30, "slot and epoch leave the waiters bit free");
+relation(
+  (FD_CHUNK_ENTRIES & (FD_CHUNK_ENTRIES - 1)) === 0,
+  "a descriptor's chunk is found by a shift",
+);
 relation(DESCRIPTORS_DEFAULT <= DESCRIPTORS_MAX, "the default table fits the largest");
 relation(MAGAZINE_HIGH > MAGAZINE_BATCH, "giving a batch back leaves a magazine that is not empty");
 relation(PIPE_BUF_BYTES <= PIPE_BYTES_MIN, "an atomic write fits the smallest pipe");

@@ -4,7 +4,8 @@
  * guards it and what it means; code, checker, inspector and manual read that one definition.
  *
  *  - `Field`: a word guarded by a lock (or immutable, or private to one thread). Plain accesses.
- *  - `HalfField`: sixteen bits of a guarded word.
+ *  - `LowField`, `SignedLowField`, `HighField`: sixteen bits of a guarded word. `or` and `clear`
+ *    take bits below 2^16.
  *  - `U64Field`: two guarded words, low first.
  *  - `RacyField`: a word read without its lock. `load`, `store` and the rest are Atomics;
  *    `hint` is a plain load whose result must be checked again under a lock; `publish` is a plain
@@ -14,14 +15,7 @@
  * The checked build puts field-checked.ts behind `#field`, with the same classes that verify the
  * guards. This file and that one are the only places that index the arena by field.
  */
-import {
-  atomicAdd,
-  atomicCas,
-  atomicExchange,
-  atomicLoad,
-  atomicStore,
-  racyPoint,
-} from "#atomics";
+import { atomicAdd, atomicCas, atomicExchange, atomicLoad, atomicStore } from "#atomics";
 import type { Kthread } from "./kthread.js";
 
 declare const brand: unique symbol;
@@ -71,42 +65,48 @@ export class Field<N extends string, V extends number = number> extends FieldInf
   }
 }
 
-/** Sixteen bits of a word; signed when `signed`. */
-export class HalfField<N extends string> extends FieldInfo {
-  readonly high: boolean;
-  readonly signed: boolean;
-  constructor(
-    name: string,
-    offset: number,
-    guard: Guard,
-    doc: string,
-    high: boolean,
-    signed: boolean,
-  ) {
-    super(name, offset, guard, doc);
-    this.high = high;
-    this.signed = signed;
-  }
+/** The low sixteen bits of a word, unsigned. */
+export class LowField<N extends string> extends FieldInfo {
   get(k: Kthread, p: Ptr<N>): number {
-    const word = k.a[p + this.offset] as number;
-    if (this.high) return this.signed ? word >> 16 : word >>> 16;
-    return this.signed ? (word << 16) >> 16 : word & 0xffff;
+    return (k.a[p + this.offset] as number) & 0xffff;
   }
   set(k: Kthread, p: Ptr<N>, value: number): void {
-    const a = k.a;
     const i = p + this.offset;
-    const word = a[i] as number;
-    a[i] = this.high ? (word & 0xffff) | (value << 16) : (word & ~0xffff) | (value & 0xffff);
+    k.a[i] = ((k.a[i] as number) & ~0xffff) | (value & 0xffff);
   }
   or(k: Kthread, p: Ptr<N>, bits: number): void {
-    const a = k.a;
     const i = p + this.offset;
-    a[i] = (a[i] as number) | (this.high ? bits << 16 : bits & 0xffff);
+    k.a[i] = (k.a[i] as number) | bits;
   }
   clear(k: Kthread, p: Ptr<N>, bits: number): void {
-    const a = k.a;
     const i = p + this.offset;
-    a[i] = (a[i] as number) & ~(this.high ? bits << 16 : bits & 0xffff);
+    k.a[i] = (k.a[i] as number) & ~bits;
+  }
+}
+
+/** The low sixteen bits of a word, signed. */
+export class SignedLowField<N extends string> extends FieldInfo {
+  get(k: Kthread, p: Ptr<N>): number {
+    return ((k.a[p + this.offset] as number) << 16) >> 16;
+  }
+  set(k: Kthread, p: Ptr<N>, value: number): void {
+    const i = p + this.offset;
+    k.a[i] = ((k.a[i] as number) & ~0xffff) | (value & 0xffff);
+  }
+}
+
+/** The high sixteen bits of a word, unsigned. */
+export class HighField<N extends string> extends FieldInfo {
+  get(k: Kthread, p: Ptr<N>): number {
+    return (k.a[p + this.offset] as number) >>> 16;
+  }
+  set(k: Kthread, p: Ptr<N>, value: number): void {
+    const i = p + this.offset;
+    k.a[i] = ((k.a[i] as number) & 0xffff) | (value << 16);
+  }
+  or(k: Kthread, p: Ptr<N>, bits: number): void {
+    const i = p + this.offset;
+    k.a[i] = (k.a[i] as number) | (bits << 16);
   }
 }
 
@@ -162,12 +162,10 @@ export class RacyField<N extends string, V extends number = number> extends Fiel
   }
   /** A plain load: a guess, to be checked again under a lock before anything rests on it. */
   hint(k: Kthread, p: Ptr<N>): V {
-    racyPoint(k.a, p + this.offset);
     return k.a[p + this.offset] as V;
   }
   /** A plain store, made visible by the storing thread's next lock operation. */
   publish(k: Kthread, p: Ptr<N>, value: V): void {
-    racyPoint(k.a, p + this.offset);
     k.a[p + this.offset] = value;
   }
   at(p: Ptr<N>): number {
@@ -181,8 +179,8 @@ export function lockWanted(_k: Kthread, _lock: number, _rank: number): void {}
 /** Told that a mutex is being released. */
 export function lockDropped(_k: Kthread, _lock: number): void {}
 
-/** Told that a slot is in limbo: its owner may touch all of it without locks. */
-export function limboEnter(_k: Kthread, _slot: number): void {}
+/** Told that a slot of so many words is in limbo: its owner may touch all of it without locks. */
+export function limboEnter(_k: Kthread, _slot: number, _words: number): void {}
 
 /** Told that it is linked, and its guards hold from now on. */
 export function limboLeave(_k: Kthread, _slot: number): void {}

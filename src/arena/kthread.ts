@@ -54,6 +54,7 @@ export const DEFER_WAKE = 1;
 export const DEFER_NEST = 2;
 export const DEFER_DROP = 4;
 export const DEFER_FREE = 8;
+export const DEFER_POKE = 16;
 
 export class Kthread {
   readonly a: Int32Array;

@@ -12,7 +12,19 @@
  *   brk ...  chunks of the zones and byte buffers, carved upwards and never given back to brk
  */
 import { LINE_WORDS } from "../limits.js";
-import { ATOMIC, defineStruct, guardedBy, IMMUTABLE, line, LOCK, type Ptr, racy, u64, word, words } from "./layout.js";
+import {
+  ATOMIC,
+  defineStruct,
+  guardedBy,
+  IMMUTABLE,
+  LOCK,
+  line,
+  type Ptr,
+  racy,
+  u64,
+  word,
+  words,
+} from "./layout.js";
 
 export const MAGIC = 0x4b6e656c;
 /** Raised whenever the meaning of a word changes without its place changing. */
@@ -51,7 +63,9 @@ export const Super = defineStruct("superblock", {
   threads: racy(ATOMIC, "threads attached now"),
   threadSerial: word(THREADS, "number of the thread attached last"),
   exitWatchers: word(THREADS, "first channel that hears of ended threads"),
-  init: word(THREADS, "process 1"),
+  init: word(IMMUTABLE, "process 1"),
+  warden: racy(ATOMIC, "slot of the thread that keeps the warden, 0 if there is none"),
+  workers: racy(ATOMIC, "number of the worker that was spawned or adopted last"),
 
   timers: line(racy(ATOMIC, "EVFILT_TIMER knotes now")),
   spinners: racy(ATOMIC, "waiters spinning now"),

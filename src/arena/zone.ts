@@ -10,8 +10,16 @@
  */
 import { LINE_WORDS } from "../limits.js";
 import { heapCarveLocked } from "./heap.js";
-import { kassert, type Kthread } from "./kthread.js";
-import { defineStruct, guardedBy, IMMUTABLE, NIL, type Ptr, type StructInfo, word } from "./layout.js";
+import { type Kthread, kassert } from "./kthread.js";
+import {
+  defineStruct,
+  guardedBy,
+  IMMUTABLE,
+  NIL,
+  type Ptr,
+  type StructInfo,
+  word,
+} from "./layout.js";
 import { SUPER, Super } from "./superblock.js";
 
 export type ZonePtr = Ptr<"zone">;

@@ -16,10 +16,10 @@ import {
 import type { Kthread } from "../arena/kthread.js";
 import { NIL } from "../arena/layout.js";
 import { knoteLinkLocked } from "./drop.js";
-import { type Change, OPS_TIMER, OPS_USER } from "./filterops.js";
-import { filterops } from "./filters.js";
-import { timerStartLocked } from "./filt/timer.js";
 import { knoteEvaluateLocked } from "./evaluate.js";
+import { timerStartLocked } from "./filt/timer.js";
+import { type Change, IN_ATTACH, OPS_TIMER, OPS_USER } from "./filterops.js";
+import { filterops } from "./filters.js";
 import {
   coldTakeLocked,
   EXT_WORDS,
@@ -28,14 +28,7 @@ import {
   knoteTakeLocked,
   magazineNeedLocked,
 } from "./magazine.js";
-import {
-  KN_DISABLED,
-  KN_WIDE,
-  Kncold,
-  Knote,
-  type KnotePtr,
-  type KqueuePtr,
-} from "./structs.js";
+import { KN_DISABLED, KN_WIDE, Kncold, Knote, type KnotePtr, type KqueuePtr } from "./structs.js";
 import { dataSet, sdataSet, udataSet } from "./value.js";
 
 /** Flags that a registration does not keep. */
@@ -95,13 +88,7 @@ export function knoteFillLocked(
  * Add a USER or TIMER registration that does not exist; queue lock held. Returns 0, RESTART,
  * -errno or KQ_GONE. Copies ext values from the change at `at`.
  */
-export function addPlain(
-  k: Kthread,
-  kq: KqueuePtr,
-  c: Change,
-  ch: Int32Array,
-  at: number,
-): number {
+export function addPlain(k: Kthread, kq: KqueuePtr, c: Change, ch: Int32Array, at: number): number {
   const timer = c.filter === EVFILT_TIMER;
   const colds = coldWanted(c, ch, at, timer);
   const ready = magazineNeedLocked(k, kq, colds, timer);
@@ -110,7 +97,7 @@ export function addPlain(
   const bad = filterops[Knote.ops.get(k, kn)]?.attach(k, kq, kn) ?? 0;
   if (bad !== 0) {
     knoteGiveLocked(k, kq, kn);
-    return bad;
+    return bad - IN_ATTACH;
   }
   if (!timer) dataSet(k, kn, c.dataLo, c.dataHi);
   knoteLinkLocked(k, kq, kn);

@@ -19,7 +19,7 @@ import { RANK_QUEUE } from "../sync/order.js";
 import { coldWanted, knoteFillLocked } from "./add.js";
 import { claimEndLocked, knoteDropLocked, knoteLinkLocked } from "./drop.js";
 import { knoteEvaluateLocked } from "./evaluate.js";
-import { type Change, OPS_BELL, OPS_KQUEUE_READ } from "./filterops.js";
+import { type Change, IN_ATTACH, OPS_BELL, OPS_KQUEUE_READ } from "./filterops.js";
 import { filterops } from "./filters.js";
 import { knoteFindLocked } from "./find.js";
 import { knoteJoinedLocked } from "./klist.js";
@@ -48,10 +48,10 @@ export function addDescriptor(
   const ops = fileops(k, fp)?.kqfilter(k, fp, c.filter) ?? -EBADF;
   const nested = ops === OPS_KQUEUE_READ;
   if (nested) nestLock(k);
-  let result = ops;
+  let result = ops < 0 ? ops - IN_ATTACH : ops;
   if (nested) {
     const bad = nestWouldCycle(k, kq, File.object.hint(k, fp) as ObjectPtr);
-    if (bad !== 0) result = bad;
+    if (bad !== 0) result = bad - IN_ATTACH;
   }
   const back = kqueueRelock(k, kq, generation);
   if (back < 0) result = back;
@@ -114,4 +114,3 @@ function joinObject(k: Kthread, kq: KqueuePtr, kn: KnotePtr, fp: FilePtr): void 
   knoteEvaluateLocked(k, kq, kn);
   objectUnlock(k, obj);
 }
-

@@ -6,28 +6,35 @@
  */
 import { EBADF } from "../abi/errno.js";
 import type { Kthread } from "../arena/kthread.js";
+import { clockMonotonic } from "../sync/clock.js";
 import { mutexLock } from "../sync/mutex.js";
 import { RANK_QUEUE } from "../sync/order.js";
 import {
   REC_ARMED,
   REC_CLAIMED,
   REC_DETACHED,
-  REC_FREE,
   Waitrec,
   type WaitrecPtr,
   WORD_SLEEPING,
   waitLinkLocked,
   waitUnlinkLocked,
 } from "../sync/wait.js";
-import { clockMonotonic } from "../sync/clock.js";
 import { deferredRun } from "./defer.js";
-import { kqueueLock, kqueueUnlock, KQ_GONE } from "./lock.js";
+import { KQ_GONE, kqueueLock, kqueueUnlock } from "./lock.js";
 import { passOnLocked, pokeChildren, scanLocked, timersPollLocked } from "./scan.js";
 import { Kqueue, type KqueuePtr, kqWaitq } from "./structs.js";
 import { timerNextLocked } from "./timer.js";
 
 /** Nothing yet; the record is linked and will be fired. */
 export const PARKED = -0x20000;
+
+/** When the caller of kqueueAwait, parked, must look by itself. */
+let parkedUntil = 0;
+
+/** After PARKED: the monotonic time at which the caller must look by itself, or Infinity. */
+export function awaitParkedUntil(): number {
+  return parkedUntil;
+}
 
 /**
  * Collect what is ready, or link the record until `deadline` (monotonic, Infinity for none).
@@ -47,13 +54,15 @@ export function kqueueAwait(
   let result: number;
   for (;;) {
     timersPollLocked(k, kq);
-    result = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, 0, nev);
-    if (result > 0 || k.pokes.length === 0) break;
+    if (k.pokes.length === 0) {
+      result = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, 0, nev);
+      break;
+    }
     if (pokeChildren(k, kq) === KQ_GONE) return -EBADF;
   }
   if (result === 0 && !(deadline <= clockMonotonic(k))) {
-    const until = Math.min(deadline, timerNextLocked(k, kq));
-    waitLinkLocked(k, kqWaitq(kq), rec, until, WORD_SLEEPING);
+    parkedUntil = Math.min(deadline, timerNextLocked(k, kq));
+    waitLinkLocked(k, kqWaitq(kq), rec, parkedUntil, WORD_SLEEPING);
     result = PARKED;
   } else {
     passOnLocked(k, kq);
@@ -79,13 +88,4 @@ function settle(k: Kthread, kq: KqueuePtr, rec: WaitrecPtr): boolean {
   kqueueUnlock(k, kq);
   if (k.deferred !== 0) deferredRun(k);
   return was !== REC_DETACHED;
-}
-
-/** When an awaiting thread must look by itself, read by that thread: its record's wakeAt. */
-export function awaitUntil(k: Kthread, kq: KqueuePtr, rec: WaitrecPtr): number {
-  mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
-  const linked = Waitrec.state.get(k, rec) !== REC_FREE;
-  const until = linked ? Waitrec.wakeAt.getNumber(k, rec) : 0;
-  kqueueUnlock(k, kq);
-  return until;
 }

@@ -8,19 +8,21 @@ import {
   DEFER_DROP,
   DEFER_FREE,
   DEFER_NEST,
+  DEFER_POKE,
   DEFER_WAKE,
   type Kthread,
 } from "../arena/kthread.js";
 import { wakesFlush } from "../sync/wait.js";
 import { dropsRun } from "./drop.js";
 import { freesRun } from "./magazine.js";
-import { nestRun } from "./nest.js";
+import { nestRun, pokesRun } from "./nest.js";
 
 /** Run what was deferred, unless the caller's caller still holds a lock and will do it. */
 export function deferredRun(k: Kthread): void {
   if (k.lockDepth !== 0) return;
   while (k.deferred !== 0) {
     if ((k.deferred & DEFER_WAKE) !== 0) wakesFlush(k);
+    if ((k.deferred & DEFER_POKE) !== 0) pokesRun(k);
     if ((k.deferred & DEFER_NEST) !== 0) nestRun(k);
     if ((k.deferred & DEFER_DROP) !== 0) dropsRun(k);
     if ((k.deferred & DEFER_FREE) !== 0) freesRun(k);

@@ -12,9 +12,9 @@
  * their object's klist with the queue unlocked, and frees them.
  */
 import { bucketGet, bucketSet, hashBucket } from "../arena/hash.js";
-import { DEFER_DROP, kassert, type Kthread } from "../arena/kthread.js";
+import { DEFER_DROP, type Kthread, kassert } from "../arena/kthread.js";
 import { NIL } from "../arena/layout.js";
-import { fileDrop, type FilePtr } from "../kern/file.js";
+import { type FilePtr, fileDrop } from "../kern/file.js";
 import { objectLock, objectUnlock } from "../kern/object.js";
 import { Thread, type ThreadPtr } from "../kern/thread.js";
 import { mutexLock } from "../sync/mutex.js";
@@ -29,7 +29,7 @@ import {
 } from "../sync/wait.js";
 import { OPS_KQUEUE_READ, OPS_TIMER } from "./filterops.js";
 import { filterops } from "./filters.js";
-import { kqueueLock, kqueueUnlock, KQ_GONE } from "./lock.js";
+import { KQ_GONE, kqueueLock, kqueueUnlock } from "./lock.js";
 import { knoteGiveLocked } from "./magazine.js";
 import { nestLeaveLocked } from "./nest.js";
 import { readyRemoveLocked } from "./ready.js";

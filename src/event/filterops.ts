@@ -30,6 +30,14 @@ export const OPS_SILENT = 9;
 export const OPS_NOP_FD = 10;
 export const OPS_NOP = 11;
 
+/**
+ * Added to an errno that attach returned: by then the new knote has used up the change's fflags and
+ * data, and the error record shows none, as on FreeBSD.
+ */
+export const IN_ATTACH = 0x1000;
+/** The errno of a result with or without IN_ATTACH. */
+export const ERRNO_MASK = 0xfff;
+
 export interface Filterops {
   readonly id: number;
   readonly name: string;

@@ -7,12 +7,13 @@
  * Notification is idempotent: the object's edge count says how many operations were accepted, and
  * a knote that has acted on the current count is passed by.
  */
+
+import { EVFILT_WRITE } from "../abi/event.js";
 import type { Kthread } from "../arena/kthread.js";
 import { NIL } from "../arena/layout.js";
 import { Obj, type ObjectPtr } from "../kern/object.js";
 import { mutexLock, mutexUnlock } from "../sync/mutex.js";
 import { RANK_QUEUE } from "../sync/order.js";
-import { EVFILT_WRITE } from "../abi/event.js";
 import { filterops } from "./filters.js";
 import { knoteActivateLocked } from "./ready.js";
 import { KN_DETACHED, Kncold, Knote, type KnotePtr, Kqueue, type KqueuePtr } from "./structs.js";

@@ -12,10 +12,27 @@ import { EVFILT_READ } from "../abi/event.js";
 import { bucketGet, bucketsClear } from "../arena/hash.js";
 import type { Kthread } from "../arena/kthread.js";
 import { NIL } from "../arena/layout.js";
-import { heapAlloc, heapFree, published, zabandon, zalloc, zfree, zfreeChain } from "../kern/alloc.js";
+import {
+  heapAlloc,
+  heapFree,
+  published,
+  zabandon,
+  zalloc,
+  zfree,
+  zfreeChain,
+} from "../kern/alloc.js";
 import { fdInstall } from "../kern/descrip.js";
 import { curtable, Fdtable, type TablePtr } from "../kern/fdtable.js";
-import { File, type FileOps, type FilePtr, FREAD, FT_KQUEUE, FWRITE, fileAbandon, fileAlloc } from "../kern/file.js";
+import {
+  File,
+  type FileOps,
+  type FilePtr,
+  FREAD,
+  FT_KQUEUE,
+  FWRITE,
+  fileAbandon,
+  fileAlloc,
+} from "../kern/file.js";
 import { Obj, objectInit, objectLock, objectRetireLocked, objectUnlock } from "../kern/object.js";
 import { HASH_BUCKETS_MIN } from "../limits.js";
 import { mutexLock, mutexUnlock } from "../sync/mutex.js";
@@ -26,15 +43,15 @@ import { claimLinkLocked, claimSleep, knoteDropLocked } from "./drop.js";
 import { OPS_KQUEUE_READ } from "./filterops.js";
 import { filterops } from "./filters.js";
 import {
+  Knote,
+  type KnotePtr,
   KQ_CLOSING,
   KQ_FREE,
   KQ_OPEN,
-  kncoldZone,
-  Knote,
-  type KnotePtr,
-  knoteZone,
   Kqueue,
   type KqueuePtr,
+  kncoldZone,
+  knoteZone,
   kqClaimWaitq,
   kqueueZone,
   kqWaitq,
@@ -95,6 +112,7 @@ function kqueueInit(k: Kthread, kq: KqueuePtr, hash: number): void {
   Kqueue.heapCount.set(k, kq, 0);
   Kqueue.heapSize.set(k, kq, 0);
   Kqueue.heapWanted.set(k, kq, 0);
+  Kqueue.heapSerial.set(k, kq, 0);
   Kqueue.watched.set(k, kq, 0);
   Kqueue.dirty.set(k, kq, 0);
   Kqueue.tableLock.set(k, kq, Fdtable.lock.at(table));
@@ -106,9 +124,10 @@ function kqueueInit(k: Kthread, kq: KqueuePtr, hash: number): void {
 }
 
 /** kqueue(2): a new queue at the lowest free number, or -EMFILE, -ENOMEM. */
-export function kqueueCreate(k: Kthread, cloexec: boolean, owner = 0): number {
+export function kqueueCreate(k: Kthread, cloexec: boolean, owner = 0, copyOnFork = false): number {
   const fp = kqueueMake(k);
   if (fp === 0) return -ENOMEM;
+  if (copyOnFork) Kqueue.copyOnFork.set(k, File.object.hint(k, fp) as KqueuePtr, 1);
   const fd = fdInstall(k, fp, cloexec, 0, owner);
   if (fd >= 0) {
     published(k, fp);

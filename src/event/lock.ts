@@ -35,4 +35,3 @@ export function kqueueUnlock(k: Kthread, kq: KqueuePtr): void {
 export function kqueueGeneration(k: Kthread, kq: KqueuePtr): number {
   return Kqueue.generation.hint(k, kq);
 }
-

@@ -5,8 +5,8 @@
  * the queue is unlocked, because nothing is locked under a queue.
  */
 import { ENOMEM } from "../abi/errno.js";
+import { bucketGet, bucketSet, bucketsClear, hashBucket } from "../arena/hash.js";
 import { DEFER_FREE, type Kthread } from "../arena/kthread.js";
-import { bucketGet, bucketsClear, bucketSet, hashBucket } from "../arena/hash.js";
 import { NIL, type Ptr } from "../arena/layout.js";
 import { type ZoneDef, zones } from "../arena/zone.js";
 import { heapAlloc, heapFree, published, zallocBatch, zfree, zfreeChain } from "../kern/alloc.js";
@@ -16,14 +16,14 @@ import { kqueueRelock, kqueueUnlock } from "./lock.js";
 import {
   Kncold,
   type KncoldPtr,
-  kncoldZone,
   Knext,
   type KnextPtr,
   Knote,
   type KnotePtr,
-  knoteZone,
   Kqueue,
   type KqueuePtr,
+  kncoldZone,
+  knoteZone,
 } from "./structs.js";
 import { heapBytesWords } from "./timer.js";
 
@@ -37,12 +37,7 @@ export const EXT_WORDS = 8;
  * allocating; queue lock held. Returns 0, RESTART if the lock was dropped and taken again,
  * -ENOMEM, or KQ_GONE if the queue went away meanwhile (then no lock is held).
  */
-export function magazineNeedLocked(
-  k: Kthread,
-  kq: KqueuePtr,
-  cold: number,
-  heap: boolean,
-): number {
+export function magazineNeedLocked(k: Kthread, kq: KqueuePtr, cold: number, heap: boolean): number {
   if (Kqueue.magazineCount.get(k, kq) === 0) return fillKnotes(k, kq);
   if (Kqueue.coldCount.get(k, kq) < cold) return fillCold(k, kq);
   if (heap && Kqueue.heapWanted.get(k, kq) >= Kqueue.heapSize.get(k, kq)) {

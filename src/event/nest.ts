@@ -12,7 +12,7 @@
  * that watches it, under one lock that is held until the link exists.
  */
 import { EINVAL } from "../abi/errno.js";
-import { DEFER_NEST, type Kthread } from "../arena/kthread.js";
+import { DEFER_NEST, DEFER_POKE, type Kthread } from "../arena/kthread.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { Obj, type ObjectPtr, objectLock, objectUnlock } from "../kern/object.js";
 import { clockMonotonic } from "../sync/clock.js";
@@ -25,10 +25,10 @@ import { knoteActivateLocked, queueTouchedLocked } from "./ready.js";
 import {
   KN_ARMED,
   KN_DETACHED,
-  KQ_OPEN,
   Kncold,
   Knote,
   type KnotePtr,
+  KQ_OPEN,
   Kqueue,
   type KqueuePtr,
 } from "./structs.js";
@@ -136,11 +136,13 @@ function propagate(k: Kthread, child: KqueuePtr): void {
 export function knoteExpireLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, now: number): number {
   if (Knote.ops.get(k, kn) === OPS_TIMER) return timerExpireLocked(k, kq, kn, now);
   k.pokes.push(Knote.obj.get(k, kn));
+  k.deferred |= DEFER_POKE;
   return NO_DUE;
 }
 
 /** Run the due timers of children that a parent's heap named. No lock held. */
 export function pokesRun(k: Kthread): void {
+  k.deferred &= ~DEFER_POKE;
   for (let child = k.pokes.pop(); child !== undefined; child = k.pokes.pop()) {
     const kq = child as KqueuePtr;
     lockQueue(k, kq);

@@ -6,7 +6,7 @@
  */
 import { DEFER_NEST, type Kthread } from "../arena/kthread.js";
 import { NIL } from "../arena/layout.js";
-import { wakeAsyncLocked, wakeOneLocked, Waitq } from "../sync/wait.js";
+import { Waitq, wakeAsyncLocked, wakeOneLocked } from "../sync/wait.js";
 import {
   KN_ACTIVE,
   KN_DELIVERED,

@@ -20,11 +20,9 @@ import {
   EV_SYSFLAGS,
   EVFILT_AIO,
   EVFILT_LIO,
-
   EVFILT_SENDFILE,
   EVFILT_TIMER,
   EVFILT_USER,
-
   KE_DATA,
   KE_DATA_HI,
   KE_FFLAGS,
@@ -37,26 +35,18 @@ import {
 import type { Kthread } from "../arena/kthread.js";
 import { fdHint } from "../kern/fdtable.js";
 import { File } from "../kern/file.js";
-import { addDescriptor } from "./attach.js";
 import { addPlain } from "./add.js";
+import { addDescriptor } from "./attach.js";
+import { deferredRun } from "./defer.js";
 import { claimWaitLocked, knoteDropLocked } from "./drop.js";
-import type { Change } from "./filterops.js";
 import { knoteEvaluateLocked } from "./evaluate.js";
+import type { Change } from "./filterops.js";
 import { filterops } from "./filters.js";
 import { isDescriptorFilter, knoteFindLocked } from "./find.js";
-import { KQ_GONE } from "./lock.js";
+import { KQ_GONE, kqueueRelock, kqueueUnlock } from "./lock.js";
 import { RESTART, wideNeedLocked } from "./magazine.js";
-import { knoteActivateLocked, readyRemoveLocked } from "./ready.js";
-import {
-  KN_DISABLED,
-  KN_QUEUED,
-
-
-  Knote,
-  type KnotePtr,
-
-  type KqueuePtr,
-} from "./structs.js";
+import { knoteActivateLocked, knoteDeactivateLocked, readyRemoveLocked } from "./ready.js";
+import { KN_DISABLED, KN_QUEUED, Knote, type KnotePtr, Kqueue, type KqueuePtr } from "./structs.js";
 import { sdataSet, udataSet } from "./value.js";
 
 /** A change with filter 0 is passed over without a word, as on FreeBSD. */
@@ -114,7 +104,8 @@ export function kqueueRegisterLocked(
         : addPlain(k, kq, c, ch, at);
       if (result === 0) return ADDED;
     } else if (Knote.claim.get(k, kn) !== 0) {
-      const back = claimWaitLocked(k, kq);
+      const mine = Knote.claim.get(k, kn) === k.owner;
+      const back = mine ? dropsFinish(k, kq) : claimWaitLocked(k, kq);
       if (back === KQ_GONE) return back;
       result = RESTART;
     } else if ((flags & EV_DELETE) !== 0) {
@@ -125,6 +116,14 @@ export function kqueueRegisterLocked(
     }
     if (result !== RESTART) return result;
   }
+}
+
+/** An earlier change of the same call dropped the knote: finish that first. 0 or KQ_GONE. */
+function dropsFinish(k: Kthread, kq: KqueuePtr): number {
+  const generation = Kqueue.generation.hint(k, kq);
+  kqueueUnlock(k, kq);
+  deferredRun(k);
+  return kqueueRelock(k, kq, generation);
 }
 
 /** A descriptor filter needs an open number that is not the queue itself; 0 or -errno. */
@@ -142,19 +141,27 @@ function modifyLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, c: Change): numbe
     const ready = wideNeedLocked(k, kq, kn);
     if (ready !== 0) return ready;
   }
+  const forced = (c.flags & EV_FORCEONESHOT) !== 0;
+  const flags = Knote.flags.get(k, kn);
+  const wasActive = (Knote.status.get(k, kn) & KN_ACTIVE) !== 0;
+  if (forced) {
+    // Before the filter is told, as on FreeBSD: adding a timer again undoes it.
+    Knote.flags.set(k, kn, flags | EV_ONESHOT);
+    knoteActivateLocked(k, kq, kn);
+  }
   const ops = filterops[Knote.ops.get(k, kn)] as (typeof filterops)[number];
   if (ops.touch !== null) {
     const bad = ops.touch(k, kq, kn, c);
-    if (bad !== 0) return bad;
+    if (bad !== 0) {
+      if (forced) Knote.flags.set(k, kn, flags);
+      if (forced && !wasActive) knoteDeactivateLocked(k, kq, kn);
+      return bad;
+    }
     if (c.filter !== EVFILT_USER) modifyUdata(k, kn, c);
   } else {
     modifyUdata(k, kn, c);
     Knote.sfflags.set(k, kn, c.fflags);
     sdataSet(k, kn, c.dataLo, c.dataHi);
-  }
-  if ((c.flags & EV_FORCEONESHOT) !== 0) {
-    Knote.flags.or(k, kn, EV_ONESHOT);
-    knoteActivateLocked(k, kq, kn);
   }
   enableLocked(k, kq, kn, c.flags);
   return 0;

@@ -30,6 +30,7 @@ import {
   KEVENT_WORDS,
 } from "../abi/event.js";
 import type { Kthread } from "../arena/kthread.js";
+import { NIL } from "../arena/layout.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { Thread, type ThreadPtr } from "../kern/thread.js";
 import { TIMER_BACKUP_NS } from "../limits.js";
@@ -46,17 +47,18 @@ import {
 } from "../sync/wait.js";
 import { deferredRun } from "./defer.js";
 import { knoteDropLocked } from "./drop.js";
-import type { Change } from "./filterops.js";
+import { type Change, ERRNO_MASK, IN_ATTACH } from "./filterops.js";
 import { filterops } from "./filters.js";
-import { kqueueLock, kqueueUnlock, KQ_GONE } from "./lock.js";
+import { KQ_GONE, kqueueLock, kqueueUnlock } from "./lock.js";
 import { EXT_WORDS } from "./magazine.js";
-import { knoteExpireLocked, pokesRun } from "./nest.js";
-import { knoteDeactivateLocked, queueWakeLocked, readyAppendLocked, readyRemoveLocked } from "./ready.js";
+import { knoteExpireLocked } from "./nest.js";
+import { queueWakeLocked } from "./ready.js";
 import { ADDED, changeRead, kqueueRegisterLocked, SKIPPED } from "./register.js";
 import {
   KN_ACTIVE,
   KN_DELIVERED,
   KN_DISABLED,
+  KN_QUEUED,
   KN_WIDE,
   Kncold,
   Knext,
@@ -77,8 +79,7 @@ export const WAIT_POLL = 0;
 function recordWriteLocked(k: Kthread, kn: KnotePtr, ev: Int32Array, at: number): void {
   const cold = Knote.cold.get(k, kn);
   ev[at + KE_IDENT] = Knote.ident.get(k, kn);
-  ev[at + KE_FILTER_FLAGS] =
-    (Knote.filter.get(k, kn) & 0xffff) | (Knote.flags.get(k, kn) << 16);
+  ev[at + KE_FILTER_FLAGS] = (Knote.filter.get(k, kn) & 0xffff) | (Knote.flags.get(k, kn) << 16);
   ev[at + KE_FFLAGS] = Knote.fflags.get(k, kn);
   ev[at + KE_DATA] = Knote.data.get(k, kn);
   ev[at + KE_UDATA] = Knote.udata.get(k, kn);
@@ -86,7 +87,7 @@ function recordWriteLocked(k: Kthread, kn: KnotePtr, ev: Int32Array, at: number)
     ev[at + KE_IDENT_HI] = 0;
     ev[at + KE_DATA_HI] = 0;
     ev[at + KE_UDATA_HI] = 0;
-    for (let i = 0; i < EXT_WORDS; i++) ev[at + KE_EXT + i] = 0;
+    extClear(ev, at + KE_EXT);
     return;
   }
   const wide = (Knote.status.get(k, kn) & KN_WIDE) !== 0;
@@ -94,35 +95,46 @@ function recordWriteLocked(k: Kthread, kn: KnotePtr, ev: Int32Array, at: number)
   ev[at + KE_DATA_HI] = dataHi(k, kn);
   ev[at + KE_UDATA_HI] = udataHi(k, kn);
   const ext = Kncold.ext.get(k, cold);
-  const from = Knext.values.at(ext);
-  for (let i = 0; i < EXT_WORDS; i++) {
-    ev[at + KE_EXT + i] = ext === 0 ? 0 : (k.a[from + i] as number);
+  if (ext === 0) {
+    extClear(ev, at + KE_EXT);
+    return;
   }
+  const from = Knext.values.at(ext);
+  for (let i = 0; i < EXT_WORDS; i++) ev[at + KE_EXT + i] = k.a[from + i] as number;
 }
 
-/** Take the event as the stored flags say; queue lock held. The knote is on the ready list. */
-function consumeLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, flags: number): void {
+function extClear(ev: Int32Array, at: number): void {
+  for (let i = 0; i < EXT_WORDS; i++) ev[at + i] = 0;
+}
+
+/**
+ * Take the event of a knote that was just unlinked from the ready list, as its stored flags say;
+ * queue lock held. Returns whether it goes back to the end of the list.
+ */
+function consumeLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): boolean {
+  const flags = Knote.flags.get(k, kn);
+  if ((flags & (EV_CLEAR | EV_DISPATCH | EV_ONESHOT)) === 0) return true;
   if ((flags & EV_ONESHOT) !== 0) {
     knoteDropLocked(k, kq, kn);
-    return;
-  }
-  readyRemoveLocked(k, kq, kn);
-  if ((flags & (EV_CLEAR | EV_DISPATCH)) === 0) {
-    // Level-triggered: stays ready, behind everything else, and its waiters had their wake.
-    readyAppendLocked(k, kq, kn);
-    Knote.status.or(k, kn, KN_DELIVERED);
-    return;
+    return false;
   }
   Knote.status.clear(k, kn, KN_ACTIVE);
   if ((flags & EV_DISPATCH) !== 0) Knote.status.or(k, kn, KN_DISABLED);
   if ((flags & EV_CLEAR) !== 0) {
-    filterops[Knote.ops.get(k, kn)]?.cleared?.(k, kn);
+    const cleared = filterops[Knote.ops.get(k, kn)]?.cleared;
+    if (cleared) cleared(k, kn);
     dataSet(k, kn, 0, 0);
     Knote.fflags.set(k, kn, 0);
   }
+  return false;
 }
 
-/** Copy at most `nev` events from word `at` of `ev`; queue lock held. Returns how many. */
+/**
+ * Copy at most `nev` events from word `at` of `ev`; queue lock held. Returns how many.
+ *
+ * The run is unlinked from the front as it is walked, and head, tail and count are written once:
+ * that is what makes a batch cheap. Level-triggered knotes are collected and put back in order.
+ */
 export function scanLocked(
   k: Kthread,
   kq: KqueuePtr,
@@ -130,24 +142,64 @@ export function scanLocked(
   at: number,
   nev: number,
 ): number {
-  let run = Kqueue.count.hint(k, kq);
+  const count = Kqueue.count.hint(k, kq);
+  let left = count;
   let copied = 0;
-  while (run > 0 && copied < nev) {
-    run--;
-    const kn = Kqueue.head.get(k, kq);
-    const flags = Knote.flags.get(k, kn);
-    const oneshot = (flags & EV_ONESHOT) !== 0;
-    const ops = filterops[Knote.ops.get(k, kn)] as (typeof filterops)[number];
+  let fresh = Kqueue.fresh.get(k, kq);
+  let kn = Kqueue.head.get(k, kq);
+  let backHead: KnotePtr = NIL;
+  let backTail: KnotePtr = NIL;
+  let back = 0;
+  while (left > 0 && copied < nev) {
+    left--;
+    const next = Knote.readyNext.get(k, kn);
+    if ((Knote.status.get(k, kn) & KN_DELIVERED) === 0) fresh--;
+    Knote.status.clear(k, kn, KN_QUEUED | KN_DELIVERED);
+    const oneshot = (Knote.flags.get(k, kn) & EV_ONESHOT) !== 0;
     // What is one-shot is delivered as it was recorded; everything else is asked again.
-    if (!oneshot && !ops.event(k, kn)) {
-      knoteDeactivateLocked(k, kq, kn);
-      continue;
+    if (!oneshot && filterops[Knote.ops.get(k, kn)]?.event(k, kn) !== true) {
+      Knote.status.clear(k, kn, KN_ACTIVE);
+    } else {
+      recordWriteLocked(k, kn, ev, at + copied * KEVENT_WORDS);
+      copied++;
+      if (consumeLocked(k, kq, kn)) {
+        Knote.status.or(k, kn, KN_QUEUED | KN_DELIVERED);
+        Knote.readyPrev.set(k, kn, backTail);
+        if (backTail === 0) backHead = kn;
+        else Knote.readyNext.set(k, backTail, kn);
+        backTail = kn;
+        back++;
+      }
     }
-    recordWriteLocked(k, kn, ev, at + copied * KEVENT_WORDS);
-    consumeLocked(k, kq, kn, Knote.flags.get(k, kn));
-    copied++;
+    kn = next;
   }
+  Kqueue.fresh.set(k, kq, fresh);
+  relinkLocked(k, kq, kn, backHead, backTail);
+  Kqueue.count.publish(k, kq, left + back);
   return copied;
+}
+
+/** The ready list is what was not walked, from `rest`, and then what goes back. */
+function relinkLocked(
+  k: Kthread,
+  kq: KqueuePtr,
+  rest: KnotePtr,
+  backHead: KnotePtr,
+  backTail: KnotePtr,
+): void {
+  if (backTail !== 0) Knote.readyNext.set(k, backTail, NIL);
+  if (rest === 0) {
+    Kqueue.head.set(k, kq, backHead);
+    Kqueue.tail.set(k, kq, backTail);
+    return;
+  }
+  Knote.readyPrev.set(k, rest, NIL);
+  Kqueue.head.set(k, kq, rest);
+  if (backHead === 0) return;
+  const tail = Kqueue.tail.get(k, kq);
+  Knote.readyNext.set(k, tail, backHead);
+  Knote.readyPrev.set(k, backHead, tail);
+  Kqueue.tail.set(k, kq, backTail);
 }
 
 /** Run due timers, if any are armed; queue lock held. */
@@ -159,14 +211,13 @@ export function timersPollLocked(k: Kthread, kq: KqueuePtr): void {
 /** A thread leaves the queue: pass the wake on if there is work nobody has had. Lock held. */
 export function passOnLocked(k: Kthread, kq: KqueuePtr): void {
   if (Kqueue.fresh.get(k, kq) > 0) queueWakeLocked(k, kq);
-  timerKeepLocked(k, kq);
+  if (Kqueue.heapCount.get(k, kq) !== 0) timerKeepLocked(k, kq);
 }
 
 /** Timers of children came due: run them with the queue unlocked. Returns 0 or KQ_GONE. */
 export function pokeChildren(k: Kthread, kq: KqueuePtr): number {
   const generation = Kqueue.generation.hint(k, kq);
   kqueueUnlock(k, kq);
-  pokesRun(k);
   deferredRun(k);
   return kqueueLock(k, kq, generation) === 0 ? 0 : KQ_GONE;
 }
@@ -191,14 +242,14 @@ function waitLocked(
     const moves = k.manualClock ? clockMoves(k) : 0;
     const fresh = Kqueue.fresh.get(k, kq);
     timersPollLocked(k, kq);
+    if (k.pokes.length > 0) {
+      if (pokeChildren(k, kq) === KQ_GONE) return -EBADF;
+      continue;
+    }
     const n = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, 0, nev);
     if (n > 0) {
       if (netWake && fresh > 0) netHit(k);
       return leave(k, kq, n);
-    }
-    if (k.pokes.length > 0) {
-      if (pokeChildren(k, kq) === KQ_GONE) return -EBADF;
-      continue;
     }
     if (timeoutNs === WAIT_POLL) return leave(k, kq, 0);
     if (deadline !== NEVER && clockMonotonic(k) >= deadline) return leave(k, kq, 0);
@@ -245,10 +296,10 @@ function resultWrite(
   const filterFlags = ch[from + KE_FILTER_FLAGS] as number;
   for (let i = 0; i < KEVENT_WORDS; i++) ev[at + i] = ch[from + i] as number;
   ev[at + KE_FILTER_FLAGS] = (filterFlags & 0xffff) | (EV_ERROR << 16);
-  ev[at + KE_DATA] = result < 0 ? -result : 0;
+  ev[at + KE_DATA] = result < 0 ? -result & ERRNO_MASK : 0;
   ev[at + KE_DATA_HI] = 0;
-  // A new registration has used up the change's fflags: its receipt shows none.
-  if (result === ADDED) ev[at + KE_FFLAGS] = 0;
+  // A new registration has used up the change's fflags: the record shows none.
+  if (result === ADDED || result <= -IN_ATTACH) ev[at + KE_FFLAGS] = 0;
 }
 
 const change: Change = {
@@ -287,7 +338,7 @@ function changesApply(
       resultWrite(ev, results * KEVENT_WORDS, ch, from, r);
       results++;
     } else if (r < 0) {
-      return leave(k, kq, r);
+      return leave(k, kq, -(-r & ERRNO_MASK));
     }
   }
   return results;
@@ -312,6 +363,8 @@ export function kqueueKevent(
   const bad = kqueueLock(k, kq, generation);
   if (bad !== 0) return bad;
   if (nch > 0) {
+    // What came due before this call was activated before what this call activates.
+    timersPollLocked(k, kq);
     const results = changesApply(k, kq, ch, nch, ev, nev);
     if (results !== 0) {
       if (results > 0) return leave(k, kq, results);

@@ -15,16 +15,16 @@ import type { Kthread } from "../arena/kthread.js";
 import {
   ATOMIC,
   defineStruct,
-  type Guard,
   guardedBy,
   highHalf,
   IMMUTABLE,
-  line,
   LOCK,
+  line,
   lowHalf,
   type Ptr,
   ptr,
   racy,
+  signedLowHalf,
   u64,
   word,
   words,
@@ -52,8 +52,19 @@ const KO = guardedBy("o", "lock of the watched object", (k, kn) =>
   Obj.lockAt.get(k, k.a[kn + KN_OBJ_AT] as ObjectPtr),
 );
 
-/** Guard of `obj`: both locks (or the claim) to change it, either to read it. */
-const QO: Guard = { key: "qo", text: "queue lock and object lock to change, either to read" };
+/** Whether this thread holds the lock of the object that a knote watches. */
+const objectLockedByMe = (k: Kthread, kn: number): boolean => {
+  const obj = k.a[kn + KN_OBJ_AT] as ObjectPtr;
+  if (obj === 0) return false;
+  return k.a.subarray(k.locksAt, k.locksAt + k.lockDepth).includes(Obj.lockAt.get(k, obj));
+};
+/** Guard of `obj`: the queue lock or the claim, or to read it the lock of the watched object. */
+const QO = guardedBy(
+  "qo",
+  "queue lock, or the claim, or the lock of the watched object",
+  queueLockOf,
+  (k, kn) => claimedByMe(k, kn) || objectLockedByMe(k, kn),
+);
 
 /** Status bits of a knote. The first four have the kernels' values. */
 export const KN_ACTIVE = 0x1;
@@ -72,7 +83,7 @@ export const KN_WIDE = 0x80;
 
 export const Knote = defineStruct("knote", {
   ident: word(Q, "identifier, low word"),
-  filter: lowHalf(Q, "EVFILT_*", true),
+  filter: signedLowHalf(Q, "EVFILT_*"),
   ops: highHalf(Q, "number of its filter operations"),
   status: lowHalf(Q, "KN_*"),
   flags: highHalf(Q, "stored EV_* flags"),
@@ -154,7 +165,7 @@ export const Kqueue = defineStruct(
     hash: word(KQL, "bucket array"),
     hashBits: word(KQL, "its size as a power of two"),
     knotes: word(KQL, "registrations"),
-    heap: word(KQL, "timer heap: entries of due low, due high, knote, unused"),
+    heap: word(KQL, "timer heap: entries of due low, due high, knote, serial"),
     heapCount: word(KQL, "timers in it"),
     heapSize: word(KQL, "entries that fit"),
     watched: word(KQL, "1 while other queues watch this one"),
@@ -163,6 +174,7 @@ export const Kqueue = defineStruct(
     waitq: line(words(WAITQ_WORDS, KQL, "threads that wait for events")),
     claimWaitq: words(WAITQ_WORDS, KQL, "threads that wait for a claim to end"),
     heapWanted: word(KQL, "knotes that may be in the timer heap at once"),
+    heapSerial: word(KQL, "timers armed so far: what is due at one time fires in this order"),
     tableLock: line(word(IMMUTABLE, "lock of the descriptor table it belongs to")),
     table: word(IMMUTABLE, "that table"),
     tableNext: ptr<"kqueue" | "object">(TABLE, "next queue of the table"),

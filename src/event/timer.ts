@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 /**
- * Timers of a queue: a 4-ary heap under the queue lock, each entry the due time in two words and
- * the knote, so that sifting does not touch the knotes. `heapIndex` in the cold line says where a
+ * Timers of a queue: a 4-ary heap under the queue lock, each entry the due time in two words,
+ * the knote, and a serial number that orders equal times; sifting need not look at the knotes. `heapIndex` in the cold line says where a
  * knote is; KN_ARMED says that it is.
  *
  * Only the queue's own waiters and pollers need a timer, because expiry does nothing but queue
@@ -42,14 +42,17 @@ function before(a: Int32Array, h: number, i: number, j: number): boolean {
   const hiX = a[x + 1] as number;
   const hiY = a[y + 1] as number;
   if (hiX !== hiY) return hiX < hiY;
-  return (a[x] as number) >>> 0 < (a[y] as number) >>> 0;
+  const loX = (a[x] as number) >>> 0;
+  const loY = (a[y] as number) >>> 0;
+  if (loX !== loY) return loX < loY;
+  return (((a[x + 3] as number) - (a[y + 3] as number)) | 0) < 0;
 }
 
 function swap(k: Kthread, h: number, i: number, j: number): void {
   const a = k.a;
   const x = h + i * ENTRY_WORDS;
   const y = h + j * ENTRY_WORDS;
-  for (let w = 0; w < 3; w++) {
+  for (let w = 0; w < ENTRY_WORDS; w++) {
     const t = a[x + w] as number;
     a[x + w] = a[y + w] as number;
     a[y + w] = t;
@@ -100,6 +103,7 @@ export function timerArmLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, due: num
   k.a[x] = Kncold.due.lo(k, cold);
   k.a[x + 1] = Kncold.due.hi(k, cold);
   k.a[x + 2] = kn;
+  k.a[x + 3] = Kqueue.heapSerial.add(k, kq, 1);
   Kncold.heapIndex.set(k, cold, i);
   Kqueue.heapCount.set(k, kq, i + 1);
   Knote.status.or(k, kn, KN_ARMED);
@@ -162,4 +166,3 @@ export function timerKeepLocked(k: Kthread, kq: KqueuePtr): void {
   if (head !== 0) wakeOneLocked(k, wq);
   else wakeAsyncLocked(k, wq);
 }
-

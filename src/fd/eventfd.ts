@@ -3,6 +3,12 @@
  * eventfd: a 64-bit counter (spec: Linux fs/eventfd.c, FreeBSD sys_eventfd.c). The pure part is
  * arithmetic on two words; the rest is locking, waiting and telling the knotes.
  *
+ * A counter made for a JavaScript handle starts in the *fast lane*: while nobody watches it, blocks
+ * on it, or uses it by descriptor number, its value lives in one word, and each operation is one
+ * compare-and-swap on that word. That is only for callers that own a reference, since they cannot
+ * meet a recycled slot. The first operation that needs more sets the SLOW bit under the object's
+ * lock and moves the value to the two guarded words, for good.
+ *
  * The counter goes from 0 to TOP = 2^64 - 2. A write that does not fit whole waits; a read of 0
  * waits. Each accepted operation, a write of 0 too, is an edge for every knote.
  */
@@ -10,13 +16,41 @@ import { EAGAIN, EBADF, EINVAL } from "../abi/errno.js";
 import { EVFILT_READ, EVFILT_WRITE } from "../abi/event.js";
 import { EFD_SEMAPHORE, O_NONBLOCK } from "../abi/fcntl.js";
 import type { Kthread } from "../arena/kthread.js";
-import { defineStruct, IMMUTABLE, line, NIL, type Ptr, u64, word, words } from "../arena/layout.js";
+import {
+  ATOMIC,
+  defineStruct,
+  IMMUTABLE,
+  line,
+  NIL,
+  type Ptr,
+  racy,
+  u64,
+  word,
+  words,
+} from "../arena/layout.js";
 import { defineZone } from "../arena/zone.js";
 import { OPS_EVENTFD_READ, OPS_EVENTFD_WRITE } from "../event/filterops.js";
 import { klistNotifyLocked } from "../event/klist.js";
 import { published, zabandon, zalloc, zfree } from "../kern/alloc.js";
-import { File, type FileOps, type FilePtr, FREAD, FT_EVENTFD, FWRITE, fileAlloc } from "../kern/file.js";
-import { O, Obj, type ObjectPtr, objectInit, objectLock, objectRetireLocked, objectUnlock, viewOf } from "../kern/object.js";
+import {
+  File,
+  type FileOps,
+  type FilePtr,
+  FREAD,
+  FT_EVENTFD,
+  FWRITE,
+  fileAlloc,
+} from "../kern/file.js";
+import {
+  O,
+  Obj,
+  type ObjectPtr,
+  objectInit,
+  objectLock,
+  objectRetireLocked,
+  objectUnlock,
+  viewOf,
+} from "../kern/object.js";
 import { VIEW_DATA_MAX } from "../limits.js";
 import { WAITQ_WORDS, type WaitqPtr, waitqInit, wakeOneLocked } from "../sync/wait.js";
 import { ioNonblock, ioObject, objectDone, objectSleep } from "./io.js";
@@ -28,12 +62,20 @@ export const Eventfd = defineStruct(
   {
     count: line(u64(O, "the counter, unsigned")),
     semaphore: word(IMMUTABLE, "1 if a read takes one"),
+    lane: racy(ATOMIC, "LANE_SLOW, or the value while it lives in this word"),
     readers: words(WAITQ_WORDS, O, "threads blocked in read"),
     writers: words(WAITQ_WORDS, O, "threads blocked in write"),
   },
   Obj,
 );
 export const eventfdZone = defineZone<"eventfd">(Eventfd.struct, Obj.spare.offset, 16);
+
+/** What a read and a write transfer. */
+const BYTES = 8;
+/** The value lives in `count`, under the lock. Never cleared. */
+export const LANE_SLOW = 0x40000000;
+/** Largest value of the fast lane. */
+const LANE_MAX = 0x3fffffff;
 
 const TOP_LO = -2;
 const TOP_HI = -1;
@@ -49,7 +91,7 @@ function writers(p: EventfdPtr): WaitqPtr {
 }
 
 /** An open eventfd file with one reference, in limbo; NIL when memory is exhausted. */
-export function eventfdMake(k: Kthread, initval: number, flags: number): FilePtr {
+export function eventfdMake(k: Kthread, initval: number, flags: number, fastLane = false): FilePtr {
   const p = zalloc(k, eventfdZone) as EventfdPtr;
   if (p === 0) return NIL;
   const fp = fileAlloc(k, FT_EVENTFD, p, FREAD | FWRITE | (flags & O_NONBLOCK));
@@ -59,7 +101,9 @@ export function eventfdMake(k: Kthread, initval: number, flags: number): FilePtr
   }
   objectInit(k, p);
   Obj.file.set(k, p, fp);
-  Eventfd.count.setWords(k, p, initval | 0, 0);
+  const lane = fastLane && initval <= LANE_MAX;
+  Eventfd.lane.publish(k, p, lane ? initval : LANE_SLOW);
+  Eventfd.count.setWords(k, p, lane ? 0 : initval | 0, 0);
   Eventfd.semaphore.set(k, p, (flags & EFD_SEMAPHORE) !== 0 ? 1 : 0);
   waitqInit(k, readers(p), Obj.lockWord.at(p));
   waitqInit(k, writers(p), Obj.lockWord.at(p));
@@ -84,6 +128,69 @@ function publishViews(k: Kthread, p: EventfdPtr): void {
   Obj.writeView.publish(k, p, viewOf(little ? restLo : VIEW_DATA_MAX, false));
   if (restHi < 0) Obj.exactWrite.setWords(k, p, INT64_MAX_LO, INT64_MAX_HI);
   else Obj.exactWrite.setWords(k, p, restLo, restHi);
+}
+
+/** Leave the fast lane for good; object lock held. The views are right afterwards. */
+function slowLocked(k: Kthread, p: EventfdPtr): void {
+  let value = Eventfd.lane.hint(k, p);
+  if (value === LANE_SLOW) return;
+  for (;;) {
+    const seen = Eventfd.lane.cas(k, p, value, LANE_SLOW);
+    if (seen === value) break;
+    value = seen;
+  }
+  Eventfd.count.setWords(k, p, value, 0);
+  publishViews(k, p);
+}
+
+/**
+ * Add to a counter that the caller owns a reference on. One compare-and-swap in the fast lane,
+ * otherwise as eventfdWrite.
+ */
+export function counterWrite(
+  k: Kthread,
+  p: EventfdPtr,
+  fp: FilePtr,
+  nonblock: boolean,
+  lo: number,
+  hi: number,
+): number {
+  if (hi === 0 && lo >= 0) {
+    let value = Eventfd.lane.hint(k, p);
+    // The guess is checked by the compare-and-swap itself.
+    while (value !== LANE_SLOW && value + lo <= LANE_MAX) {
+      const seen = Eventfd.lane.cas(k, p, value, value + lo);
+      if (seen === value) return BYTES;
+      value = seen;
+    }
+  }
+  return eventfdWrite(k, p, fp, nonblock, lo, hi);
+}
+
+/** Take from a counter that the caller owns a reference on; as counterWrite. */
+export function counterRead(
+  k: Kthread,
+  p: EventfdPtr,
+  fp: FilePtr,
+  nonblock: boolean,
+  into: Taken,
+): number {
+  const one = Eventfd.semaphore.get(k, p) === 1;
+  let value = Eventfd.lane.hint(k, p);
+  while (value !== LANE_SLOW && value !== 0) {
+    const seen = Eventfd.lane.cas(k, p, value, one ? value - 1 : 0);
+    if (seen === value) {
+      into.lo = one ? 1 : value;
+      into.hi = 0;
+      return BYTES;
+    }
+    value = seen;
+  }
+  if (value === 0 && nonblock) {
+    // Nothing to take; a value of 0 seen by a plain load may be stale.
+    if (Eventfd.lane.load(k, p) === 0) return -EAGAIN;
+  }
+  return eventfdRead(k, p, fp, nonblock, into);
 }
 
 /** After an accepted operation: views, knotes, and one waiter of each side that can go on. */
@@ -128,6 +235,7 @@ export function eventfdRead(
   objectLock(k, p);
   for (;;) {
     if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
+    slowLocked(k, p);
     const lo = Eventfd.count.lo(k, p);
     const hi = Eventfd.count.hi(k, p);
     if ((lo | hi) !== 0) {
@@ -157,6 +265,7 @@ export function eventfdWrite(
   objectLock(k, p);
   for (;;) {
     if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
+    slowLocked(k, p);
     if (fitsLocked(k, p, lo, hi)) {
       const sum = (Eventfd.count.lo(k, p) >>> 0) + (lo >>> 0);
       const carry = sum > 0xffffffff ? 1 : 0;
@@ -169,7 +278,6 @@ export function eventfdWrite(
   }
 }
 
-const BYTES = 8;
 const taken: Taken = { lo: 0, hi: 0 };
 
 /** Four bytes of a buffer as a little-endian word. */
@@ -202,9 +310,14 @@ export const eventfdFileOps: FileOps = {
     const p = ioObject(k, fp) as EventfdPtr;
     return eventfdWrite(k, p, fp, ioNonblock(k, fp), wordAt(bytes, 0), wordAt(bytes, 4));
   },
-  kqfilter(_k, _fp, filter) {
-    if (filter === EVFILT_READ) return OPS_EVENTFD_READ;
-    return filter === EVFILT_WRITE ? OPS_EVENTFD_WRITE : -EINVAL;
+  kqfilter(k, fp, filter) {
+    if (filter !== EVFILT_READ && filter !== EVFILT_WRITE) return -EINVAL;
+    // A watcher is about to join, and the caller holds the file: notifications from now on.
+    const p = ioObject(k, fp) as EventfdPtr;
+    objectLock(k, p);
+    slowLocked(k, p);
+    objectUnlock(k, p);
+    return filter === EVFILT_READ ? OPS_EVENTFD_READ : OPS_EVENTFD_WRITE;
   },
   close(k, fp) {
     const p = File.object.hint(k, fp) as EventfdPtr;

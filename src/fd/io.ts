@@ -40,4 +40,3 @@ export function objectDone(k: Kthread, obj: ObjectPtr, result: number): number {
   if (k.deferred !== 0) deferredRun(k);
   return result;
 }
-

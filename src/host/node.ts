@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: ISC
-/** The host under Node (and Bun and Deno, which have its modules): clocks and processors. */
+/**
+ * The host under Node (and Bun and Deno, which have its modules): clocks and processors, timers
+ * that do or do not keep the process alive, warnings, and starting and watching workers.
+ */
+import { errorMonitor } from "node:events";
 import { availableParallelism } from "node:os";
+import { BroadcastChannel, SHARE_ENV, threadId, Worker } from "node:worker_threads";
 import type { ThreadHost } from "../arena/kthread.js";
+import type { Ask, WardenNews, WardenStart } from "./warden.js";
 
 /**
  * Nanoseconds to add to performance.now() to get to the clock that all threads of the process
@@ -31,3 +37,118 @@ export const threadHost: ThreadHost = {
   processors: availableParallelism(),
   canBlock: true,
 };
+
+/** Number that the runtime knows this thread by; 0 is the main thread. */
+export const hostThread: number = threadId;
+
+/** Why workers cannot be started here, or null. */
+export const noWorkers: string | null = null;
+
+/** Longest delay of a timer. */
+const DELAY_MAX = 2 ** 31 - 1;
+
+/** Something that keeps the process alive while it is held. */
+export interface KeepAlive {
+  hold(): void;
+  release(): void;
+  end(): void;
+}
+
+export function keepAlive(): KeepAlive {
+  const timer = setInterval(() => {}, DELAY_MAX).unref();
+  return {
+    hold: () => void timer.ref(),
+    release: () => void timer.unref(),
+    end: () => clearInterval(timer),
+  };
+}
+
+/** Call `fn` after some milliseconds, without keeping the process alive; returns how to cancel. */
+export function later(ms: number, fn: () => void): () => void {
+  const timer = setTimeout(fn, Math.min(Math.ceil(ms), DELAY_MAX)).unref();
+  return () => clearTimeout(timer);
+}
+
+/** Lets everything else that is ready in the event loop run. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Tell the developer of a mistake that is no error. */
+export function warn(code: string, message: string): void {
+  process.emitWarning(message, { code, type: "KnellWarning" });
+}
+
+/** What a thread can do with the warden that it keeps. */
+export interface Warden {
+  ask(request: Ask): void;
+  /** Whether its workers keep this process alive. */
+  hold(): void;
+  release(): void;
+}
+
+/** Options that make no sense for a module that is not the program's. */
+const NOT_INHERITED = /^(?:-[pe]|--(?:eval|print|input-type|test|watch|check|import-source)\b)/;
+
+/** Start the warden as a child of this thread. */
+export function wardenStart(start: WardenStart, hear: (news: WardenNews) => void): Warden {
+  const file = new URL("./node-warden.js", import.meta.url);
+  const execArgv = process.execArgv.filter((option) => !NOT_INHERITED.test(option));
+  const worker = new Worker(file, {
+    name: "knell warden",
+    workerData: start,
+    execArgv,
+    env: SHARE_ENV,
+  });
+  worker.unref();
+  worker.on("message", hear);
+  return {
+    ask: (request) => worker.postMessage(request),
+    hold: () => worker.ref(),
+    release: () => worker.unref(),
+  };
+}
+
+/** Send a request to a warden that another thread keeps, if it listens already. */
+export function wardenCall(channel: string, request: Ask): void {
+  const broadcast = new BroadcastChannel(channel);
+  broadcast.postMessage(request);
+  broadcast.close();
+}
+
+/** What `watchWorker` needs of a worker: Node's Worker, or what is like it. */
+interface WorkerLike {
+  readonly threadId: number;
+  on(event: string | symbol, listener: (value: unknown) => void): unknown;
+  terminate(): unknown;
+}
+
+/** A worker of the program's that this thread watches. */
+export interface Watched {
+  readonly hostThread: number;
+  terminate(): void;
+}
+
+/** What was thrown, as text. */
+export function errorText(error: unknown): string {
+  if (error instanceof Error) return error.stack ?? `${error.name}: ${error.message}`;
+  return String(error);
+}
+
+/** Hear of a worker's end. Null if it is no worker of this runtime, or has ended already. */
+export function watchWorker(
+  worker: unknown,
+  ended: (code: number, error: string) => void,
+): Watched | null {
+  const candidate = worker as Partial<WorkerLike> | null;
+  if (typeof candidate?.on !== "function" || typeof candidate.terminate !== "function") return null;
+  const { threadId: id } = candidate as WorkerLike;
+  if (!Number.isInteger(id) || id <= 0) return null;
+  let error = "";
+  // Looks on only: what the program does about errors stays its own affair.
+  candidate.on(errorMonitor, (thrown) => {
+    error = errorText(thrown);
+  });
+  candidate.on("exit", (code) => ended(Number(code), error));
+  return { hostThread: id, terminate: () => void candidate.terminate?.() };
+}

@@ -7,9 +7,9 @@
  * a queue is locked. Queues keep magazines of knotes for that reason (event/magazine.ts).
  */
 import { limboEnter, limboLeave } from "#field";
+import { heapGiveLocked, heapTakeLocked } from "../arena/heap.js";
 import { KernelPanic, type Kthread } from "../arena/kthread.js";
 import { NIL, type Ptr } from "../arena/layout.js";
-import { heapGiveLocked, heapTakeLocked } from "../arena/heap.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { type ZoneDef, zoneGiveLocked, zoneTakeLocked } from "../arena/zone.js";
 import { LIMBO_MAX } from "../limits.js";
@@ -28,7 +28,7 @@ export function zalloc<N extends string>(k: Kthread, zone: ZoneDef<N>): Ptr<N> {
   const lock = Super.memoryLock.at(SUPER);
   mutexLock(k, lock, RANK_MEMORY);
   const slot = zoneTakeLocked(k, zone);
-  if (slot !== 0) limboAdd(k, slot);
+  if (slot !== 0) limboAdd(k, slot, zone.struct.words);
   mutexUnlock(k, lock);
   return slot;
 }
@@ -51,7 +51,7 @@ export function zallocBatch<N extends string>(
     head = slot;
     taken++;
   }
-  if (head !== 0) limboAdd(k, head);
+  if (head !== 0) limboAdd(k, head, zone.struct.words);
   mutexUnlock(k, lock);
   return { head, count: taken };
 }
@@ -101,10 +101,10 @@ export function heapFree(k: Kthread, buffer: number, words: number): void {
   mutexUnlock(k, lock);
 }
 
-function limboAdd(k: Kthread, slot: number): void {
+function limboAdd(k: Kthread, slot: number, words: number): void {
   if (k.limboCount >= LIMBO_MAX) throw new KernelPanic("a thread has too many slots in limbo");
   k.a[k.limboAt + k.limboCount++] = slot;
-  limboEnter(k, slot);
+  limboEnter(k, slot, words);
 }
 
 /** The slot is linked somewhere now (or about to be given back): it leaves limbo. */

@@ -75,8 +75,10 @@ export function arenaBoot(shape: BootShape, host: ThreadHost): Kthread | number 
   const boot = Math.floor(host.monotonicNs());
   a[Super.bootMono.at(SUPER)] = boot | 0;
   a[Super.bootMono.at(SUPER) + 1] = Math.floor(boot / TWO_32) | 0;
-  put(Super.wallLo, shape.wallNs | 0);
-  put(Super.wallHi, Math.floor(shape.wallNs / TWO_32) | 0);
+  // A manual wall clock starts on a whole millisecond, which a number holds exactly.
+  const wall = BigInt(Math.floor(shape.wallNs / 1e6)) * 1_000_000n;
+  put(Super.wallLo, Number(BigInt.asIntN(32, wall)));
+  put(Super.wallHi, Number(wall >> 32n));
   put(Super.magic, MAGIC);
   const k = slotTake(buffer, host);
   if (typeof k === "number") return k;
@@ -148,6 +150,24 @@ function slotTake(buffer: SharedArrayBuffer, host: ThreadHost): Kthread | number
   return -EAGAIN;
 }
 
+/**
+ * A thread that has ended, to act in its name: whoever recovers it does with its identity what it
+ * would have done itself. Nobody else uses that identity any more.
+ */
+export function slotSeize(buffer: SharedArrayBuffer, host: ThreadHost, number: number): Kthread {
+  const a = new Int32Array(buffer);
+  const table = a[Super.threadTable.at(SUPER)] as number;
+  const thread = (table + (number - 1) * Thread.struct.words) as ThreadPtr;
+  const owner = ownerWord(number, a[Thread.epoch.at(thread)] as number);
+  const k = new Kthread(buffer, host, placesOf(thread), owner, {
+    clockOffsetNs: -bootMono(a),
+    manualClock: a[Super.manual.at(SUPER)] === 1,
+    spinNs: SPIN_NS_START,
+  });
+  k.proc = a[Thread.process.at(thread)] as number;
+  return k;
+}
+
 function bootMono(a: Int32Array): number {
   const at = Super.bootMono.at(SUPER);
   return (a[at + 1] as number) * TWO_32 + ((a[at] as number) >>> 0);
@@ -191,6 +211,7 @@ function slotJoin(k: Kthread, proc: ProcPtr): number {
   Thread.process.set(k, thread, proc);
   Thread.worker.set(k, thread, 0);
   Thread.adopted.set(k, thread, 0);
+  Thread.records.set(k, thread, NIL);
   Thread.fired.store(k, thread, 0);
   Super.threads.fetchAdd(k, SUPER, 1);
   Thread.state.store(k, thread, THREAD_RUNNING);

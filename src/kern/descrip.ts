@@ -32,6 +32,7 @@ import {
   FDF_CLOEXEC,
   FDF_WATCHED,
   Fdentry,
+  type FdPtr,
   Fdtable,
   fdChunkPrepare,
   fdEntry,
@@ -39,7 +40,6 @@ import {
   fdInstallLocked,
   fdLowestLocked,
   fdRemoveLocked,
-  type FdPtr,
   fdVacateLocked,
   type TablePtr,
 } from "./fdtable.js";
@@ -57,13 +57,7 @@ function unlockTable(k: Kthread, table: TablePtr): void {
  * Give a file the lowest free number at or above `from`. The number takes over the caller's
  * reference. Returns the number, or -EMFILE / -ENOMEM, and then the reference stays the caller's.
  */
-export function fdInstall(
-  k: Kthread,
-  fp: FilePtr,
-  cloexec: boolean,
-  from = 0,
-  owner = 0,
-): number {
+export function fdInstall(k: Kthread, fp: FilePtr, cloexec: boolean, from = 0, owner = 0): number {
   const table = curtable(k);
   lockTable(k, table);
   const fd = fdLowestLocked(k, table, from);
@@ -162,13 +156,7 @@ export function fdDup2(k: Kthread, from: number, to: number, cloexec: boolean): 
  * Make `fd` name `fp`, closing what it named without the number becoming free in between. A
  * number that another thread is closing at this moment is EBUSY, as in Linux's dup2.
  */
-function fdReplace(
-  k: Kthread,
-  table: TablePtr,
-  fd: number,
-  fp: FilePtr,
-  cloexec: boolean,
-): number {
+function fdReplace(k: Kthread, table: TablePtr, fd: number, fp: FilePtr, cloexec: boolean): number {
   lockTable(k, table);
   if (!fdChunkPrepare(k, table, fd)) {
     unlockTable(k, table);
@@ -207,13 +195,7 @@ export function fdFcntl(k: Kthread, fd: number, cmd: number, arg: number): numbe
   return result;
 }
 
-function fcntlLocked(
-  k: Kthread,
-  entry: FdPtr,
-  fp: FilePtr,
-  cmd: number,
-  arg: number,
-): number {
+function fcntlLocked(k: Kthread, entry: FdPtr, fp: FilePtr, cmd: number, arg: number): number {
   switch (cmd) {
     case F_GETFD:
       return (Fdentry.flags.get(k, entry) & FDF_CLOEXEC) !== 0 ? FD_CLOEXEC : 0;

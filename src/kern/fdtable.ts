@@ -13,8 +13,8 @@ import {
   defineStruct,
   guardedBy,
   IMMUTABLE,
-  line,
   LOCK,
+  line,
   NIL,
   type Ptr,
   ptr,
@@ -24,7 +24,7 @@ import {
   words,
 } from "../arena/layout.js";
 import { defineZone } from "../arena/zone.js";
-import { FD_CHUNK_ENTRIES, FD_CHUNKS_MAX } from "../limits.js";
+import { DESCRIPTORS_MAX, FD_CHUNK_ENTRIES, FD_CHUNKS_MAX } from "../limits.js";
 import { published, zalloc } from "./alloc.js";
 import { File, type FilePtr } from "./file.js";
 import { curproc, Proc } from "./process.js";
@@ -63,6 +63,8 @@ export const Fdentry = defineStruct("fdentry", {
 });
 const ENTRY_WORDS = 4;
 const OWNER_SHIFT = 8;
+const CHUNK_MASK = FD_CHUNK_ENTRIES - 1;
+const CHUNK_SHIFT = 31 - Math.clz32(FD_CHUNK_ENTRIES);
 
 /** A chunk: FD_CHUNK_ENTRIES entries in a row. */
 const FdChunk = defineStruct("fdchunk", {
@@ -76,10 +78,10 @@ export function curtable(k: Kthread): TablePtr {
 
 /** The entry of a number, or NIL if the number was never in use. No lock needed: chunks stay. */
 export function fdEntry(k: Kthread, table: TablePtr, fd: number): FdPtr {
-  if (!(fd >= 0 && fd < FD_CHUNKS_MAX * FD_CHUNK_ENTRIES)) return NIL;
-  const chunk = k.a[Fdtable.chunks.at(table) + Math.trunc(fd / FD_CHUNK_ENTRIES)] as number;
+  if (!(fd >= 0 && fd < DESCRIPTORS_MAX)) return NIL;
+  const chunk = k.a[Fdtable.chunks.at(table) + (fd >> CHUNK_SHIFT)] as number;
   if (chunk === 0) return NIL;
-  return (chunk + (fd % FD_CHUNK_ENTRIES) * ENTRY_WORDS) as FdPtr;
+  return (chunk + (fd & CHUNK_MASK) * ENTRY_WORDS) as FdPtr;
 }
 
 /** The file behind a number as a hint, or NIL. What rests on it is checked under a lock. */

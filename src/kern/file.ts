@@ -5,7 +5,16 @@
  * per type, which each thread brings along, because functions cannot be shared between threads.
  */
 import type { Kthread } from "../arena/kthread.js";
-import { ATOMIC, defineStruct, IMMUTABLE, NIL, type Ptr, racy, racyPtr, word } from "../arena/layout.js";
+import {
+  ATOMIC,
+  defineStruct,
+  IMMUTABLE,
+  NIL,
+  type Ptr,
+  racy,
+  racyPtr,
+  word,
+} from "../arena/layout.js";
 import { defineZone } from "../arena/zone.js";
 import { published, zalloc, zfree } from "./alloc.js";
 import type { ObjectPtr } from "./object.js";
@@ -92,6 +101,24 @@ export function fileHold(k: Kthread, fp: FilePtr): void {
   File.refs.fetchAdd(k, fp, 1);
 }
 
+/**
+ * Take a reference through a handle that holds none: the file may be gone, and its slot may be
+ * another file's by now. Counting up from more than 0 makes sure that it is somebody's, and then
+ * its generation says whose. Returns whether it is the file of the handle.
+ */
+export function fileHoldStale(k: Kthread, fp: FilePtr, generation: number): boolean {
+  for (let refs = File.refs.load(k, fp); refs > 0; ) {
+    const seen = File.refs.cas(k, fp, refs, refs + 1);
+    if (seen === refs) {
+      if (File.generation.get(k, fp) === generation) return true;
+      fileDrop(k, fp);
+      return false;
+    }
+    refs = seen;
+  }
+  return false;
+}
+
 /** Drop a reference; the last one closes the object. No lock held. May not sleep on user events. */
 export function fileDrop(k: Kthread, fp: FilePtr): void {
   if (File.refs.fetchAdd(k, fp, -1) !== 1) return;
@@ -101,4 +128,3 @@ export function fileDrop(k: Kthread, fp: FilePtr): void {
   File.generation.set(k, fp, (File.generation.get(k, fp) + 1) | 0);
   zfree(k, fileZone, fp);
 }
-

@@ -61,7 +61,7 @@ export const VIEW_EOF = 0x80000000 | 0;
 
 /** A view of `data` bytes (or units), saturated. */
 export function viewOf(data: number, eof: boolean): number {
-  const low = data > VIEW_DATA_MAX ? VIEW_DATA_MAX : data;
+  const low = Math.min(data, VIEW_DATA_MAX);
   return eof ? low | VIEW_EOF : low;
 }
 

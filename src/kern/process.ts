@@ -3,6 +3,8 @@
  * Processes: credentials, limits, counts and a descriptor table. One exists from boot on; its
  * threads are the workers that attached to the arena.
  */
+
+import type { Kthread } from "../arena/kthread.js";
 import {
   ATOMIC,
   defineStruct,
@@ -14,7 +16,6 @@ import {
   racy,
   word,
 } from "../arena/layout.js";
-import type { Kthread } from "../arena/kthread.js";
 import { defineZone } from "../arena/zone.js";
 
 export const PROC_FREE = 0;

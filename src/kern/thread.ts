@@ -6,6 +6,8 @@
  * A slot belongs to its thread from attach until it is given back; its lock word value (epoch and
  * slot number) is never used again, so a lock found owned by a dead epoch is known to be dead.
  */
+
+import type { Kthread } from "../arena/kthread.js";
 import {
   ATOMIC,
   defineStruct,
@@ -19,7 +21,6 @@ import {
   word,
   words,
 } from "../arena/layout.js";
-import type { Kthread } from "../arena/kthread.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { LIMBO_MAX, LOCKS_HELD_MAX, OWNER_EPOCH_BITS, OWNER_SLOT_BITS } from "../limits.js";
 
@@ -43,7 +44,8 @@ export const Thread = defineStruct("thread", {
   nextInProcess: ptr<"thread">(T, "next thread of the process"),
   record: ptr<"waitrec">(IMMUTABLE, "the record it blocks with"),
   worker: word(T, "number the warden knows its worker by, 0 for others"),
-  adopted: word(T, "1 if some thread promised to tell of its end"),
+  adopted: word(T, "slot of the thread that hears of its end, 0 if none does"),
+  records: ptr<"waitrec">(PRIVATE, "its asynchronous wait records, linked or not"),
 
   call: line(racy(PRIVATE, "number of the call in progress, 0 outside; read by the reaper")),
   phase: racy(PRIVATE, "step of that call, for calls that go forward or back"),

@@ -20,11 +20,18 @@ export function clockMonotonic(k: Kthread): number {
   return Math.floor(k.host.monotonicNs() + k.clockOffsetNs);
 }
 
-/** Nanoseconds since 1970. */
-export function clockWall(k: Kthread): number {
-  if (k.manualClock) return readManual(k, Super.wallLo.at(SUPER));
-  return Math.floor(k.host.wallNs());
+/**
+ * Nanoseconds since 1970. A bigint, because today's date in nanoseconds is beyond what a number
+ * holds exactly; only absolute timers ask for it.
+ */
+export function clockWall(k: Kthread): bigint {
+  if (!k.manualClock) return BigInt(Math.floor(k.host.wallNs()));
+  readManual(k, Super.wallLo.at(SUPER));
+  return (BigInt(words.hi) << 32n) | BigInt(words.lo >>> 0);
 }
+
+/** Both words of a manual clock as read last. */
+const words = { lo: 0, hi: 0 };
 
 /** Both words of a manual clock, consistent: the sequence is odd or changes while they are written. */
 function readManual(k: Kthread, at: number): number {
@@ -32,10 +39,11 @@ function readManual(k: Kthread, at: number): number {
   const seqAt = Super.clockSeq.at(SUPER);
   for (;;) {
     const seq = atomicLoad(a, seqAt);
-    const lo = atomicLoad(a, at);
-    const hi = atomicLoad(a, at + 1);
-    if ((seq & 1) === 0 && atomicLoad(a, seqAt) === seq) return hi * TWO_32 + (lo >>> 0);
+    words.lo = atomicLoad(a, at);
+    words.hi = atomicLoad(a, at + 1);
+    if ((seq & 1) === 0 && atomicLoad(a, seqAt) === seq) break;
   }
+  return words.hi * TWO_32 + (words.lo >>> 0);
 }
 
 /** Counts the moves of the manual clocks: a sleeper looks at it after it made itself wakeable. */
@@ -43,20 +51,25 @@ export function clockMoves(k: Kthread): number {
   return atomicLoad(k.a, Super.clockSeq.at(SUPER));
 }
 
-/** Set the manual clocks. The caller wakes everybody afterwards. */
-export function clockSetManual(k: Kthread, monoNs: number, wallNs: number): void {
+/**
+ * Move the manual clocks on by some nanoseconds, and set the wall clock unless `wallNs` is null.
+ * The caller wakes everybody afterwards.
+ */
+export function clockMoveManual(k: Kthread, byNs: number, wallNs: bigint | null): void {
   const a = k.a;
   const lock = Super.clockLock.at(SUPER);
   const seqAt = Super.clockSeq.at(SUPER);
   mutexLock(k, lock, RANK_CLOCK);
+  const mono = clockMonotonic(k) + byNs;
+  const wall = wallNs ?? clockWall(k) + BigInt(byNs);
   atomicAdd(a, seqAt, 1);
-  writeManual(a, Super.monoLo.at(SUPER), monoNs);
-  writeManual(a, Super.wallLo.at(SUPER), wallNs);
+  writeWords(a, Super.monoLo.at(SUPER), mono | 0, Math.floor(mono / TWO_32) | 0);
+  writeWords(a, Super.wallLo.at(SUPER), Number(BigInt.asIntN(32, wall)), Number(wall >> 32n));
   atomicAdd(a, seqAt, 1);
   mutexUnlock(k, lock);
 }
 
-function writeManual(a: Int32Array, at: number, ns: number): void {
-  atomicStore(a, at, ns | 0);
-  atomicStore(a, at + 1, Math.floor(ns / TWO_32) | 0);
+function writeWords(a: Int32Array, at: number, lo: number, hi: number): void {
+  atomicStore(a, at, lo);
+  atomicStore(a, at + 1, hi);
 }

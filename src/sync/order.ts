@@ -27,7 +27,11 @@ export const lockOrder: readonly LockClass[] = [
   { name: "nest", rank: RANK_NEST, text: "who watches whom among queues: cycle check and link" },
   { name: "table", rank: RANK_TABLE, text: "a descriptor table and its list of queues" },
   { name: "proc", rank: RANK_PROC, text: "a process: limits, counts, children" },
-  { name: "object", rank: RANK_OBJECT, text: "a watched object: eventfd, pipe, bell, queue as source" },
+  {
+    name: "object",
+    rank: RANK_OBJECT,
+    text: "a watched object: eventfd, pipe, bell, queue as source",
+  },
   { name: "memory", rank: RANK_MEMORY, text: "free lists of zones and of byte buffers" },
   { name: "queue", rank: RANK_QUEUE, text: "a kqueue: knotes, ready list, timers, waiters" },
 ];

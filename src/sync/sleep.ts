@@ -24,8 +24,7 @@ const REPROBE_SLEEPS = 64;
 
 /** Whether a thread about to sleep alone on a queue should spin first; chooses its sync word. */
 export function sleepWord(k: Kthread, alone: boolean): number {
-  const maySpin =
-    alone && k.host.processors > 1 && k.spinNs > 0 && Super.spin.get(k, SUPER) === 1;
+  const maySpin = alone && k.host.processors > 1 && k.spinNs > 0 && Super.spin.get(k, SUPER) === 1;
   return maySpin ? WORD_SPINNING : WORD_SLEEPING;
 }
 

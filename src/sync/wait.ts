@@ -26,13 +26,14 @@
  * word of a thread that has moved on is a spurious return, which every sleeper bears.
  */
 import { atomicCas, atomicExchange, atomicLoad, atomicNotify, atomicStore } from "#atomics";
-import { DEFER_WAKE, kassert, type Kthread } from "../arena/kthread.js";
+import { DEFER_WAKE, type Kthread, kassert } from "../arena/kthread.js";
 import {
   ATOMIC,
   defineStruct,
   guardedBy,
   IMMUTABLE,
   NIL,
+  PRIVATE,
   type Ptr,
   ptr,
   racyPtr,
@@ -59,8 +60,13 @@ export const REASON_CLOSED = 2;
 export type WaitrecPtr = Ptr<"waitrec">;
 export type WaitqPtr = Ptr<"waitq">;
 
-const W = guardedBy("w", "lock of the wait queue it is on; private while FREE", (k, p) =>
-  k.a[p + 7] as number,
+const REC_LOCK_AT = 7;
+const REC_THREAD_AT = 9;
+const W = guardedBy(
+  "w",
+  "lock of the wait queue it is on; private while FREE",
+  (k, p) => k.a[p + REC_LOCK_AT] as number,
+  (k, p) => k.a[p + REC_LOCK_AT] === 0 && k.a[p + REC_THREAD_AT] === k.thread,
 );
 const WQ = guardedBy("w", "lock of the object it is part of", (k, p) => k.a[p] as number);
 
@@ -77,6 +83,7 @@ export const Waitrec = defineStruct("waitrec", {
   wakeWord: word(IMMUTABLE, "word of that thread to set: sync or async"),
   firedAt: word(IMMUTABLE, "head of that thread's list of fired records"),
   fired: racyPtr<"waitrec">(ATOMIC, "link of that list"),
+  sibling: ptr<"waitrec">(PRIVATE, "next asynchronous record of the thread"),
 });
 export const waitrecZone = defineZone<"waitrec">(Waitrec.struct, Waitrec.next.offset, 16);
 

@@ -3,26 +3,21 @@
  * System calls: check and bound every argument, find the object, call, return a count or -errno.
  * Nothing below this file checks what a program passed in.
  */
-import {
-  EBADF,
-  EFAULT,
-  EINVAL,
-
-
-  ENOMEM,
-} from "../abi/errno.js";
+import { EBADF, EFAULT, EINVAL, ENOMEM } from "../abi/errno.js";
 import { KEVENT_WORDS } from "../abi/event.js";
 import {
   EFD_CLOEXEC,
   EFD_NONBLOCK,
   EFD_SEMAPHORE,
   KQUEUE_CLOEXEC,
+  KQUEUE_CPONFORK,
   O_CLOEXEC,
   O_DIRECT,
   O_NONBLOCK,
 } from "../abi/fcntl.js";
 import type { Kthread } from "../arena/kthread.js";
 
+import { NIL } from "../arena/layout.js";
 import { deferredRun } from "../event/defer.js";
 import { fileKqueue, kqueueCreate } from "../event/kqueue.js";
 import { kqueueKevent, WAIT_FOREVER } from "../event/scan.js";
@@ -31,7 +26,7 @@ import { eventfdMake } from "../fd/eventfd.js";
 import { pipeMake } from "../fd/pipe.js";
 import { published } from "../kern/alloc.js";
 import { fdClose, fdGet, fdInstall } from "../kern/descrip.js";
-import { fdHint } from "../kern/fdtable.js";
+import { curtable, Fdentry, fdEntry, fdHint } from "../kern/fdtable.js";
 import {
   File,
   type FileOps,
@@ -70,9 +65,9 @@ export function timeoutNs(sec: number, nsec: number): number {
 
 /** kqueue(2), kqueue1(2), kqueuex(2). Returns a descriptor, -EINVAL, -EMFILE, -ENOMEM. */
 export function sysKqueue(k: Kthread, flags: number): number {
-  if ((flags & ~KQUEUE_CLOEXEC) !== 0) return -EINVAL;
+  if ((flags & ~(KQUEUE_CLOEXEC | KQUEUE_CPONFORK)) !== 0) return -EINVAL;
   callEnter(k, SYS.kqueue);
-  const fd = kqueueCreate(k, (flags & KQUEUE_CLOEXEC) !== 0);
+  const fd = kqueueCreate(k, (flags & KQUEUE_CLOEXEC) !== 0, 0, (flags & KQUEUE_CPONFORK) !== 0);
   callLeave(k);
   return fd;
 }
@@ -96,14 +91,15 @@ export function sysKevent(
   nevents: number,
   timeout: number,
 ): number {
-  const fp = fdHint(k, fd);
+  const entry = fdEntry(k, curtable(k), fd);
+  const fp = entry === 0 ? NIL : Fdentry.file.hint(k, entry);
   if (fp === 0) return -EBADF;
   const kq = fileKqueue(k, fp);
   if (kq === 0) return -EINVAL;
   // The generation is read without the lock: if the queue is being replaced at this moment, the
   // call takes place just before or just after that.
   const generation = Kqueue.generation.hint(k, kq);
-  if (fdHint(k, fd) !== fp) return -EBADF;
+  if (Fdentry.file.hint(k, entry) !== fp) return -EBADF;
   if (nchanges < 0 || nevents < 0) return -EINVAL;
   if (!listHolds(changes, nchanges) || !listHolds(events, nevents)) return -EFAULT;
   callEnter(k, SYS.kevent);
@@ -202,4 +198,3 @@ export function sysWrite(k: Kthread, fd: number, buffer: Uint8Array, length: num
   if (!(length >= 0 && length <= buffer.length)) return -EFAULT;
   return transfer(k, fd, FWRITE, SYS.write, (ops, fp) => ops.write(k, fp, buffer, length));
 }
-

@@ -12,7 +12,15 @@ import { KQUEUE_CLOEXEC, O_CLOEXEC, O_NONBLOCK } from "../abi/fcntl.js";
 import type { Kthread } from "../arena/kthread.js";
 import { fdClose, fdDup, fdDup2, fdFcntl, limitDescriptors } from "../kern/descrip.js";
 import { curproc, Proc } from "../kern/process.js";
-import { sysEventfd, sysKevent, sysKqueue, sysPipe2, sysRead, sysWrite, timeoutNs } from "./calls.js";
+import {
+  sysEventfd,
+  sysKevent,
+  sysKqueue,
+  sysPipe2,
+  sysRead,
+  sysWrite,
+  timeoutNs,
+} from "./calls.js";
 import { KeventList } from "./list.js";
 
 export { KeventList };
@@ -58,7 +66,7 @@ export class Sys {
     return this.#ret(sysKqueue(this.#k, (flags & O_CLOEXEC) !== 0 ? KQUEUE_CLOEXEC : 0));
   }
 
-  /** As kqueue, with KQUEUE_CLOEXEC. KQUEUE_CPONFORK is refused until there is fork. */
+  /** As kqueue, with KQUEUE_CLOEXEC and KQUEUE_CPONFORK. @returns a descriptor, -EINVAL, -EMFILE */
   kqueuex(flags: number): number {
     return this.#ret(sysKqueue(this.#k, flags));
   }
@@ -211,4 +219,3 @@ export function sys(kernel: KernelThread): Sys {
   }
   return face;
 }
-

@@ -3,12 +3,14 @@
  * A thread's way into a kernel: boot, attach, and what the layers below need of those above them.
  * Importing this module loads every struct, which the layout hash rests on.
  */
-import { arenaAttach, arenaBoot, type BootShape } from "../kern/attach.js";
+
 import type { Kthread, ThreadHost } from "../arena/kthread.js";
-import { kqueueFileOps, knotesFdClosed } from "../event/kqueue.js";
+import { knotesFdClosed, kqueueFileOps } from "../event/kqueue.js";
 import { bellFileOps } from "../fd/bell.js";
 import { eventfdFileOps } from "../fd/eventfd.js";
-import { channelFileOps, pipeFileOps } from "../fd/pipe.js";
+import { channelFileOps } from "../fd/channel.js";
+import { pipeFileOps } from "../fd/pipe.js";
+import { arenaAttach, arenaBoot, type BootShape, slotSeize } from "../kern/attach.js";
 import {
   FILE_TYPES,
   type FileOps,
@@ -42,5 +44,12 @@ export function kernelBoot(shape: BootShape, host: ThreadHost): Kthread | number
 export function kernelAttach(buffer: SharedArrayBuffer, host: ThreadHost): Kthread | number {
   const k = arenaAttach(buffer, host);
   if (typeof k !== "number") layersInstall(k, upper);
+  return k;
+}
+
+/** A thread that has ended, to act in its name; see sys/exits.ts. */
+export function kernelSeize(buffer: SharedArrayBuffer, host: ThreadHost, number: number): Kthread {
+  const k = slotSeize(buffer, host, number);
+  layersInstall(k, upper);
   return k;
 }

@@ -60,12 +60,16 @@ export interface KeventStep {
   /** Instead of the length of `changes`. */
   readonly nchanges?: number;
   readonly nevents: number;
+  /** Records that the eventlist really has room for, instead of `nevents`. */
+  readonly capacity?: number;
   /** null waits for ever. */
   readonly timeout: Timeout | null;
   /** The changelist and the eventlist are one array. */
   readonly alias?: true;
   /** Sources with no order between them: any order of records will do. */
   readonly unordered?: true;
+  /** The call takes at least so long, on a real clock. */
+  readonly atLeastMs?: number;
   readonly ret: Ret;
   readonly events: readonly Expected[];
 }
@@ -98,10 +102,18 @@ export type CallStep =
       readonly call: "read";
       readonly fd: Ref;
       readonly length: number;
+      /** The length that the call is told, instead of that of its buffer. */
+      readonly claim?: number;
       readonly ret: Ret;
       readonly bytes?: Bytes;
     }
-  | { readonly call: "write"; readonly fd: Ref; readonly bytes: Bytes; readonly ret: Ret }
+  | {
+      readonly call: "write";
+      readonly fd: Ref;
+      readonly bytes: Bytes;
+      readonly claim?: number;
+      readonly ret: Ret;
+    }
   | { readonly call: "close"; readonly fd: Ref; readonly ret: Ret }
   | { readonly call: "dup"; readonly fd: Ref; readonly as?: Variable; readonly ret: Ret }
   | {
@@ -206,6 +218,8 @@ export interface Case {
   readonly id: string;
   readonly source: string;
   readonly limits?: Limits;
+  /** "real" for the few rows about sleeping until a time; the others move a manual clock. */
+  readonly clock?: "real";
   readonly steps: readonly Step[];
   readonly gates?: readonly Gate[];
   /** The row means something on Linux too and is checked there. */
@@ -238,6 +252,8 @@ export interface Observed {
   readonly bytes?: Uint8Array;
   readonly value?: bigint;
   readonly fds?: readonly [number, number];
+  /** How long a kevent call took. */
+  readonly elapsedMs?: number;
   /** What an adapter found wrong beyond the result, such as bytes written behind the count. */
   readonly fault?: string;
 }

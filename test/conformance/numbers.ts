@@ -77,6 +77,7 @@ export const ERRNO = {
   ENXIO: 6,
   EBADF: 9,
   ENOMEM: 12,
+  EFAULT: 14,
   EINVAL: 22,
   EMFILE: 24,
   EPIPE: 32,

@@ -13,6 +13,8 @@ export interface Machine {
   blocked(thread: string): Promise<boolean>;
   /** The first of these threads whose call has returned. */
   race(threads: readonly string[]): Promise<{ thread: string; observed: Observed }>;
+  /** What is wrong with the kernel after a row that went well; ends the use of its descriptors. */
+  audit(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -115,6 +117,10 @@ function differences(step: CallStep, observed: Observed): Omit<Mismatch, "step">
   }
   if (observed.error !== undefined) return [];
   if (step.call === "kevent") {
+    const { elapsedMs = 0 } = observed;
+    if (step.atLeastMs !== undefined && elapsedMs < step.atLeastMs) {
+      return [{ what: "time", expected: `at least ${step.atLeastMs} ms`, got: `${elapsedMs} ms` }];
+    }
     const got = observed.events ?? [];
     const ordered = step.unordered ? inExpectedOrder(step.events, got) : got;
     return recordDifferences(step.events, ordered);

@@ -62,7 +62,9 @@ async function failureOf(target: Target, one: Case): Promise<string | null> {
   try {
     const found = await runCase(one, machine, oracle);
     if (oracle) return explain(one, found).join("\n") || null;
-    return found.length === 0 ? null : mismatchText(one, found);
+    if (found.length > 0) return mismatchText(one, found);
+    const faults = await machine.audit();
+    return faults.length === 0 ? null : `${one.id}, after the row:\n${faults.join("\n")}`;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   } finally {

@@ -29,13 +29,13 @@ const FILTER_NAMES = new Map<number, string>([
 
 const ERRNO_NAMES = new Map<number, string>([
   [N.ENOENT, "ENOENT"],
+  [N.ENXIO, "ENXIO"],
   [N.EBADF, "EBADF"],
   [N.ENOMEM, "ENOMEM"],
   [N.EINVAL, "EINVAL"],
   [N.EMFILE, "EMFILE"],
   [N.EPIPE, "EPIPE"],
   [N.EAGAIN, "EAGAIN"],
-  [N.EOPNOTSUPP, "EOPNOTSUPP"],
 ]);
 
 function names(value: number, table: readonly [string, number][]): string {

@@ -92,7 +92,7 @@ export class Kqueue {
   }
 
   #broken(mutant: Mutant): boolean {
-    return this.#env.rules.mutant === mutant;
+    return this.#env.rules.mutants.has(mutant);
   }
 
   // Readiness.
@@ -196,7 +196,9 @@ export class Kqueue {
     const keeps = this.#broken("receipt keeps fflags of a new knote");
     const after: Kev = keeps ? change : { ...change, fflags: 0, data: 0n };
     const error = this.#attach(kn, file);
-    if (error !== 0) return { error, change: after };
+    if (error !== 0) {
+      return { error, change: this.#broken("refused add shows its fflags") ? change : after };
+    }
     this.knotes.set(`${kn.filter} ${kn.ident}`, kn);
     this.#settle(kn);
     return { error: 0, change: after };
@@ -244,7 +246,7 @@ export class Kqueue {
     if (this.#broken("modify refreshes ext")) kn.ext = change.ext;
     if (this.#broken("modify changes the stored flags")) kn.flags = flags & ~N.EV_ACTIONS;
     if (kn.filter === N.EVFILT_USER) {
-      modifyUser(kn, change, this.#env.rules.mutant);
+      modifyUser(kn, change, this.#env.rules.mutants);
     } else {
       const keep = this.#broken("modify without add keeps udata") && !add;
       if ((flags & N.EV_KEEPUDATA) === 0 && !keep) kn.udata = change.udata;
@@ -364,7 +366,7 @@ export class Kqueue {
     const clear = (kn.flags & N.EV_CLEAR) !== 0;
     let dispatch = (kn.flags & N.EV_DISPATCH) !== 0;
     if (clear && this.#broken("clear wins over dispatch")) dispatch = false;
-    if (clear) clearUser(kn, this.#env.rules.mutant);
+    if (clear) clearUser(kn, this.#env.rules.mutants);
     if (dispatch) kn.disabled = true;
     if (clear || dispatch) kn.active = kn.queued = false;
     return record;

@@ -3,7 +3,8 @@
  * Random sequences of calls on the model and on the kernel, compared step by step.
  *
  * KNELL_SEED=n repeats a run, KNELL_RUNS=n makes it longer, KNELL_MODEL_TRACE=1 prints every call
- * before it is made (to see where a run hangs).
+ * before it is made (to see where a run hangs), KNELL_MODEL_FAULTS="a;b" builds faults into the
+ * model (to see what lies behind a difference that is known).
  */
 import assert from "node:assert/strict";
 import { writeSync } from "node:fs";
@@ -14,13 +15,17 @@ import { DIRECTED, tenSteps } from "./directed.js";
 import { KernelSystem, kernelExists, loadLibrary } from "./kernel.js";
 import { Model } from "./model.js";
 import { resolve } from "./resolve.js";
-import { DEFAULT_RULES } from "./rules.js";
+import { DEFAULT_RULES, MUTANTS } from "./rules.js";
 import { type Report, runSequence } from "./run.js";
 
 const LENGTH = 60;
 const RUNS = Number(process.env["KNELL_RUNS"] ?? 300);
 const SEED = Number(process.env["KNELL_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const TRACE = process.env["KNELL_MODEL_TRACE"] === "1";
+
+const FAULTS = (process.env["KNELL_MODEL_FAULTS"] ?? "").split(";").filter((name) => name !== "");
+const mutants = new Set(MUTANTS.filter((name) => FAULTS.includes(name)));
+assert.equal(mutants.size, FAULTS.length, "every fault is in the list");
 
 const skip = kernelExists() ? false : "the kernel is not built";
 const library = skip === false ? await loadLibrary() : null;
@@ -40,7 +45,9 @@ function run(ops: readonly Op[]): Report {
     if (TRACE) writeSync(2, `${text}\n`);
   };
   return onKernel({}, (kernel) => {
-    return runSequence(withPrelude(ops), resolve, new Model(kernel.rules), kernel, { trace });
+    return runSequence(withPrelude(ops), resolve, new Model({ ...kernel.rules, mutants }), kernel, {
+      trace,
+    });
   });
 }
 
@@ -84,7 +91,7 @@ function tell(ops: readonly Op[]): string {
   try {
     return onKernel({}, (kernel) => {
       const trace = (text: string) => calls.push(text);
-      const model = new Model(kernel.rules);
+      const model = new Model({ ...kernel.rules, mutants });
       return explain(runSequence(withPrelude(ops), resolve, model, kernel, { trace }));
     });
   } catch (error) {

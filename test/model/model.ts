@@ -91,8 +91,9 @@ export class Model implements System {
   /** The lowest free number that is at least `least`, or -1. */
   #lowest(least: number): number {
     const first = Math.max(least, this.rules.firstDescriptor);
-    const start =
-      this.rules.mutant === "descriptor numbers grow" ? Math.max(first, this.#table.length) : first;
+    const start = this.rules.mutants.has("descriptor numbers grow")
+      ? Math.max(first, this.#table.length)
+      : first;
     for (let fd = start; fd < this.rules.descriptors; fd++) {
       if (this.#table[fd] === undefined) return fd;
     }
@@ -132,7 +133,7 @@ export class Model implements System {
     }
     this.#table[fd] = undefined;
     const { file } = entry;
-    const early = this.rules.mutant === "end of file at the first close" && file.refs > 1;
+    const early = this.rules.mutants.has("end of file at the first close") && file.refs > 1;
     if (--file.refs > 0 && !early) return;
     if (file.object instanceof Kqueue && !early) file.object.destroy();
     if (file.object instanceof Pipe) {
@@ -145,14 +146,14 @@ export class Model implements System {
   close(fd: number): number {
     this.#step++;
     if (this.#file(fd) === null) return -N.EBADF;
-    this.#release(fd, this.rules.mutant === "close keeps knotes");
+    this.#release(fd, this.rules.mutants.has("close keeps knotes"));
     return 0;
   }
 
   #duplicate(fd: number, least: number, cloexec: boolean): number {
     const entry = this.#table[fd];
     if (entry === undefined) return -N.EBADF;
-    const copied = this.rules.mutant === "dup copies close-on-exec" && entry.cloexec;
+    const copied = this.rules.mutants.has("dup copies close-on-exec") && entry.cloexec;
     return this.#install(entry.file, cloexec || copied, least);
   }
 
@@ -167,7 +168,7 @@ export class Model implements System {
     if (entry === undefined || to < 0 || to >= this.rules.descriptors) return -N.EBADF;
     if (from === to) return to;
     entry.file.refs++;
-    this.#release(to, this.rules.mutant === "dup2 keeps knotes");
+    this.#release(to, this.rules.mutants.has("dup2 keeps knotes"));
     this.#table[to] = { file: entry.file, cloexec };
     return to;
   }
@@ -238,7 +239,7 @@ export class Model implements System {
     this.#step++;
     if ((flags & ~(N.EFD_SEMAPHORE | N.O_NONBLOCK | N.O_CLOEXEC)) !== 0) return -N.EINVAL;
     const semaphore = (flags & N.EFD_SEMAPHORE) !== 0;
-    return this.#open(new Eventfd(initval, semaphore, this.rules.mutant), N.O_RDWR, flags);
+    return this.#open(new Eventfd(initval, semaphore, this.rules.mutants), N.O_RDWR, flags);
   }
 
   pipe2(flags: number): { ret: number; fds: [number, number] } {
@@ -247,7 +248,7 @@ export class Model implements System {
       return { ret: -N.EINVAL, fds: [-1, -1] };
     }
     const packets = (flags & N.O_DIRECT) !== 0;
-    const pipe = new Pipe(this.rules.pipeBytes, packets, this.rules.mutant);
+    const pipe = new Pipe(this.rules.pipeBytes, packets, this.rules.mutants);
     const reader = this.#open(pipe, N.O_RDONLY, flags);
     if (reader < 0) return { ret: reader, fds: [-1, -1] };
     const writer = this.#open(pipe, N.O_WRONLY, flags);
@@ -265,7 +266,7 @@ export class Model implements System {
     const file = this.#file(fd);
     if (file === null || file.access === N.O_WRONLY) return { ret: -N.EBADF, bytes: NOTHING };
     const { object } = file;
-    if (object instanceof Kqueue) return { ret: -N.EOPNOTSUPP, bytes: NOTHING };
+    if (object instanceof Kqueue) return { ret: -N.ENXIO, bytes: NOTHING };
     const result = object.read(length, file.nonblock);
     if (result.ret > 0) this.#edge(object, N.EVFILT_WRITE);
     return result;
@@ -276,18 +277,18 @@ export class Model implements System {
     const file = this.#file(fd);
     if (file === null || file.access === N.O_RDONLY) return -N.EBADF;
     const { object } = file;
-    if (object instanceof Kqueue) return -N.EOPNOTSUPP;
+    if (object instanceof Kqueue) return -N.ENXIO;
     if (object instanceof Pipe && bytes.length === 0 && !object.readerOpen) return UNSETTLED;
     const ret = object.write(bytes, file.nonblock);
     const zero = object instanceof Eventfd && bytes.every((byte) => byte === 0);
-    if (zero && this.rules.mutant === "no edge for a write of zero") return ret;
+    if (zero && this.rules.mutants.has("no edge for a write of zero")) return ret;
     if (ret > 0) this.#edge(object, N.EVFILT_READ);
     return ret;
   }
 
   /** An accepted operation: all knotes of the object look at it again (design.md 5). */
   #edge(object: Eventfd | Pipe, only: number): void {
-    const one = this.rules.mutant === "edge only for the other direction";
+    const one = this.rules.mutants.has("edge only for the other direction");
     const klist = one ? object.klist.filter((kn) => kn.filter === only) : object.klist;
     notify(klist, this.rules, this.#step);
   }
@@ -322,7 +323,7 @@ export class Model implements System {
   kevent(call: KeventCall, seen: readonly Kev[] = []): KeventResult {
     this.#step++;
     const failed = (errno: number): KeventResult => ({ ret: -errno, events: [] });
-    const late = this.rules.mutant === "bad timeout is found late";
+    const late = this.rules.mutants.has("bad timeout is found late");
     const queue = this.object(call.kq);
     if (queue === null) return failed(N.EBADF);
     if (!(queue instanceof Kqueue)) return failed(N.EINVAL);
@@ -337,10 +338,10 @@ export class Model implements System {
       if (records.length < call.nevents) {
         records.push({ ...change, flags: N.EV_ERROR, data: BigInt(error) });
       } else if (error !== 0) {
-        if (this.rules.mutant !== "error without room is skipped") return failed(error);
-      } else if (this.rules.mutant === "receipt without room stops the call") break;
+        if (!this.rules.mutants.has("error without room is skipped")) return failed(error);
+      } else if (this.rules.mutants.has("receipt without room stops the call")) break;
     }
-    const both = this.rules.mutant === "records and events in one call";
+    const both = this.rules.mutants.has("records and events in one call");
     if (records.length > 0 && !both) return { ret: records.length, events: records };
     if (call.nevents < 0 || badTimeout(call.timeout)) return failed(N.EINVAL);
     this.#step++;

@@ -5,13 +5,13 @@
  */
 
 export const ENOENT = 2;
+export const ENXIO = 6;
 export const EBADF = 9;
 export const ENOMEM = 12;
 export const EINVAL = 22;
 export const EMFILE = 24;
 export const EPIPE = 32;
 export const EAGAIN = 35;
-export const EOPNOTSUPP = 45;
 
 export const EVFILT_READ = -1;
 export const EVFILT_WRITE = -2;

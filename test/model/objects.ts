@@ -6,7 +6,7 @@
 
 import type { Knote, Kqueue } from "./kqueue.js";
 import * as N from "./numbers.js";
-import type { Mutant } from "./rules.js";
+import type { Mutants } from "./rules.js";
 import { SLEEPS } from "./system.js";
 
 export interface OpenFile {
@@ -41,23 +41,23 @@ export class Eventfd {
   readonly kind = "eventfd";
   readonly klist: Knote[] = [];
   readonly semaphore: boolean;
-  readonly mutant: Mutant | null;
+  readonly mutants: Mutants;
   count: bigint;
 
-  constructor(initval: number, semaphore: boolean, mutant: Mutant | null) {
+  constructor(initval: number, semaphore: boolean, mutants: Mutants) {
     this.count = BigInt(initval);
     this.semaphore = semaphore;
-    this.mutant = mutant;
+    this.mutants = mutants;
   }
 
   get top(): bigint {
-    return this.mutant === "eventfd allows 2^64-1" ? N.U64_MAX : N.EVENTFD_TOP;
+    return this.mutants.has("eventfd allows 2^64-1") ? N.U64_MAX : N.EVENTFD_TOP;
   }
 
   read(length: number, nonblock: boolean): ReadResult {
     if (length < 8) return failed(N.EINVAL);
     if (this.count === 0n) return nonblock ? failed(N.EAGAIN) : { ret: SLEEPS, bytes: NOTHING };
-    const one = this.semaphore && this.mutant !== "semaphore reads everything";
+    const one = this.semaphore && !this.mutants.has("semaphore reads everything");
     const value = one ? 1n : this.count;
     this.count -= value;
     const bytes = new Uint8Array(8);
@@ -79,7 +79,7 @@ export class Eventfd {
       kn.data = clamp(this.count);
       return this.count > 0n;
     }
-    const extra = this.mutant === "eventfd write data counts one more" ? 1n : 0n;
+    const extra = this.mutants.has("eventfd write data counts one more") ? 1n : 0n;
     kn.data = clamp(this.top - this.count + extra);
     return this.count < this.top;
   }
@@ -90,16 +90,16 @@ export class Pipe {
   readonly klist: Knote[] = [];
   readonly capacity: number;
   readonly packets: boolean;
-  readonly mutant: Mutant | null;
+  readonly mutants: Mutants;
   /** What was written and not read: in packet mode a record each. */
   chunks: Uint8Array[] = [];
   readerOpen = true;
   writerOpen = true;
 
-  constructor(capacity: number, packets: boolean, mutant: Mutant | null) {
+  constructor(capacity: number, packets: boolean, mutants: Mutants) {
     this.capacity = capacity;
     this.packets = packets;
-    this.mutant = mutant;
+    this.mutants = mutants;
   }
 
   get count(): number {
@@ -123,7 +123,7 @@ export class Pipe {
       const part = chunk.subarray(0, bytes.length - filled);
       bytes.set(part, filled);
       filled += part.length;
-      const keep = !this.packets || this.mutant === "packet remainder is kept";
+      const keep = !this.packets || this.mutants.has("packet remainder is kept");
       if (keep && part.length < chunk.length) this.chunks.unshift(chunk.subarray(part.length));
     } while (!this.packets && filled < bytes.length);
     return { ret: filled, bytes: bytes.subarray(0, filled) };
@@ -133,7 +133,8 @@ export class Pipe {
     if (bytes.length === 0) return 0;
     if (!this.readerOpen) return -N.EPIPE;
     if (bytes.length > this.free && !nonblock) return SLEEPS;
-    const whole = bytes.length <= N.PIPE_BUF || this.mutant === "big pipe write is all or nothing";
+    const whole =
+      bytes.length <= N.PIPE_BUF || this.mutants.has("big pipe write is all or nothing");
     const room = whole && this.free < bytes.length ? 0 : this.free;
     if (room === 0) return -N.EAGAIN;
     const part = bytes.slice(0, room);
@@ -152,7 +153,7 @@ export class Pipe {
       kn.flags |= N.EV_EOF;
       return true;
     }
-    const least = this.mutant === "write readiness from one byte" ? 1 : N.PIPE_BUF;
+    const least = this.mutants.has("write readiness from one byte") ? 1 : N.PIPE_BUF;
     kn.data = BigInt(this.free);
     return kn.data >= lowat(kn, BigInt(least));
   }

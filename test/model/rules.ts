@@ -45,9 +45,13 @@ export const MUTANTS = [
   "absolute timer is cleared",
   "bad timer values are kept",
   "cycle of queues is accepted",
+  "refused add shows its fflags",
+  "cleared user event stays queued",
+  "relative timer is cleared from its re-add on",
   "nested queue reports one",
 ] as const;
 export type Mutant = (typeof MUTANTS)[number];
+export type Mutants = ReadonlySet<Mutant>;
 
 export interface Rules {
   /** Descriptor numbers are below this. */
@@ -61,7 +65,7 @@ export interface Rules {
   readonly wallMs: number;
   /** In which order one notification reaches the knotes of an object; nobody may rely on it. */
   readonly klist: "oldest first" | "newest first";
-  readonly mutant: Mutant | null;
+  readonly mutants: Mutants;
 }
 
 export const DEFAULT_RULES: Rules = {
@@ -72,5 +76,5 @@ export const DEFAULT_RULES: Rules = {
   pipeBytes: 65536,
   wallMs: 1_700_000_000_000,
   klist: "oldest first",
-  mutant: null,
+  mutants: new Set(),
 };

@@ -17,7 +17,7 @@ class Fake extends Model {
 
 export function runOnFake(ops: readonly Op[], rules: Partial<Rules>): Report {
   const fake = new Fake(rules);
-  const check = () => (fake.rules.mutant === null ? fake.audit() : []);
+  const check = () => (fake.rules.mutants.size === 0 ? fake.audit() : []);
   const subject: Subject = { system: fake, check };
   return runSequence(withPrelude(ops), resolve, new Model(), subject);
 }

@@ -41,7 +41,7 @@ export function attachTimer(kn: Knote, env: Surroundings): number {
   if (env.usage.timers >= env.rules.timers) return N.ENOMEM;
   env.usage.timers++;
   const absolute = (kn.sfflags & N.NOTE_ABSTIME) !== 0;
-  if (!absolute || env.rules.mutant === "absolute timer is cleared") kn.flags |= N.EV_CLEAR;
+  if (!absolute || env.rules.mutants.has("absolute timer is cleared")) kn.flags |= N.EV_CLEAR;
   start(kn, env);
   return 0;
 }
@@ -50,11 +50,14 @@ export function attachTimer(kn: Knote, env: Surroundings): number {
 export function armTimer(kn: Knote, change: Kev, env: Surroundings): void {
   kn.sfflags = change.fflags;
   kn.sdata = change.data;
-  if (env.rules.mutant !== "timer keeps its count over add") {
+  if (!env.rules.mutants.has("timer keeps its count over add")) {
     kn.queue.dequeue(kn);
     kn.active = false;
     kn.data = 0n;
   }
+  const relative = (kn.sfflags & N.NOTE_ABSTIME) === 0;
+  const cleared = env.rules.mutants.has("relative timer is cleared from its re-add on");
+  if (relative && cleared) kn.flags |= N.EV_CLEAR;
   start(kn, env);
 }
 
@@ -78,10 +81,10 @@ export function fireTimer(kn: Knote, env: Surroundings): void {
     timer.due = null;
     return;
   }
-  const { mutant } = env.rules;
+  const { mutants } = env.rules;
   const count = (env.now - timer.due) / timer.period + 1n;
   timer.due += count * timer.period;
-  if (mutant === "timer counts one for all periods") kn.data += 1n;
-  else if (!kn.disabled || mutant !== "disabled timer does not count") kn.data += count;
-  if (mutant === "timer drifts") timer.due = env.now + timer.period;
+  if (mutants.has("timer counts one for all periods")) kn.data += 1n;
+  else if (!kn.disabled || !mutants.has("disabled timer does not count")) kn.data += count;
+  if (mutants.has("timer drifts")) timer.due = env.now + timer.period;
 }

@@ -9,6 +9,8 @@
  * Deviation: adding a timer again with invalid values is an error of that call and leaves the old
  * timer running, as on OpenBSD. FreeBSD delivers the error later, as an event.
  */
+
+import { EINVAL, ENOMEM } from "../../abi/errno.js";
 import {
   EV_ADD,
   EV_CLEAR,
@@ -20,7 +22,6 @@ import {
   NOTE_SECONDS,
   NOTE_USECONDS,
 } from "../../abi/event.js";
-import { EINVAL, ENOMEM } from "../../abi/errno.js";
 import type { Kthread } from "../../arena/kthread.js";
 import { SUPER, Super } from "../../arena/superblock.js";
 import { TIME_NS_MAX } from "../../limits.js";
@@ -67,12 +68,19 @@ function program(k: Kthread, kn: KnotePtr): number {
   const oneshot = (Knote.flags.get(k, kn) & EV_ONESHOT) !== 0;
   if ((fflags & NOTE_ABSTIME) !== 0) {
     Kncold.period.setNumber(k, cold, 0);
-    const due = (fflags & NOTE_MONOTONIC) !== 0 ? value : value - (clockWall(k) - now);
+    const due = (fflags & NOTE_MONOTONIC) !== 0 ? value : now + untilWall(k, kn, fflags);
     return Math.min(Math.max(due, 0), TIME_NS_MAX);
   }
   const span = Math.min(value === 0 && !oneshot ? unitNs(fflags) : value, TIME_NS_MAX);
   Kncold.period.setNumber(k, cold, oneshot ? 0 : span);
   return Math.min(now + span, TIME_NS_MAX);
+}
+
+/** Nanoseconds from now to the time on the wall clock that the timer names. */
+function untilWall(k: Kthread, kn: KnotePtr, fflags: number): number {
+  const hi = Kncold.sdataHi.get(k, Knote.cold.get(k, kn));
+  const data = (BigInt(hi) << 32n) | BigInt(Knote.sdata.get(k, kn) >>> 0);
+  return Number(data * BigInt(unitNs(fflags)) - clockWall(k));
 }
 
 function attach(k: Kthread, _kq: KqueuePtr, kn: KnotePtr): number {
@@ -87,12 +95,12 @@ function attach(k: Kthread, _kq: KqueuePtr, kn: KnotePtr): number {
   return 0;
 }
 
-/** Arm after the knote is linked; a timer that is due already fires here. */
+/**
+ * Arm a linked knote. What is due already fires in the next look at the queue, in its order among
+ * what is due; in a call that also collects events, that is this call.
+ */
 export function timerStartLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
-  const due = program(k, kn);
-  const now = clockMonotonic(k);
-  const next = due <= now ? expireAt(k, kq, kn, now, due) : due;
-  if (next !== NO_DUE) timerArmLocked(k, kq, kn, next);
+  timerArmLocked(k, kq, kn, program(k, kn));
 }
 
 function detach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
@@ -105,19 +113,16 @@ function event(k: Kthread, kn: KnotePtr): boolean {
 }
 
 /** The time has come: count the periods that went by and say when the next one ends. */
-function expireAt(k: Kthread, kq: KqueuePtr, kn: KnotePtr, now: number, due: number): number {
-  const period = Kncold.period.getNumber(k, Knote.cold.get(k, kn));
+export function timerExpireLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, now: number): number {
+  const cold = Knote.cold.get(k, kn);
+  const due = Kncold.due.getNumber(k, cold);
+  const period = Kncold.period.getNumber(k, cold);
   const count = period === 0 ? 1 : 1 + Math.floor((now - due) / period);
   dataSetNumber(k, kn, dataNumber(k, kn) + count);
   knoteActivateLocked(k, kq, kn);
   if (period === 0) return NO_DUE;
   const next = due + count * period;
   return next > now ? next : now + period;
-}
-
-/** Called by the heap for a due timer. */
-export function timerExpireLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, now: number): number {
-  return expireAt(k, kq, kn, now, Kncold.due.getNumber(k, Knote.cold.get(k, kn)));
 }
 
 function touch(k: Kthread, kq: KqueuePtr, kn: KnotePtr, change: Change): number {
@@ -129,7 +134,6 @@ function touch(k: Kthread, kq: KqueuePtr, kn: KnotePtr, change: Change): number 
   dataSet(k, kn, 0, 0);
   Knote.sfflags.set(k, kn, change.fflags);
   sdataSet(k, kn, change.dataLo, change.dataHi);
-  if ((change.fflags & NOTE_ABSTIME) === 0) Knote.flags.or(k, kn, EV_CLEAR);
   timerStartLocked(k, kq, kn);
   return 0;
 }

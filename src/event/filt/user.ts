@@ -6,12 +6,14 @@
  * trigger and data, after everything else in that change; delivery of an event that was added
  * with EV_CLEAR resets trigger, flags and data. At most Super.userEventsMax per process, exactly.
  */
-import { EV_ADD, EV_CLEAR, NOTE_FFLAGSMASK, NOTE_TRIGGER } from "../../abi/event.js";
+
 import { ENOMEM } from "../../abi/errno.js";
+import { EV_ADD, EV_CLEAR, NOTE_FFLAGSMASK, NOTE_TRIGGER } from "../../abi/event.js";
 import type { Kthread } from "../../arena/kthread.js";
 import { SUPER, Super } from "../../arena/superblock.js";
 import { Proc, type ProcPtr } from "../../kern/process.js";
 import { type Change, type Filterops, OPS_USER } from "../filterops.js";
+import { knoteDeactivateLocked } from "../ready.js";
 import { KN_TRIGGERED, Knote, type KnotePtr, Kqueue, type KqueuePtr } from "../structs.js";
 import { dataSet, udataSet } from "../value.js";
 
@@ -41,7 +43,7 @@ function event(k: Kthread, kn: KnotePtr): boolean {
   return (Knote.status.get(k, kn) & KN_TRIGGERED) !== 0;
 }
 
-function touch(k: Kthread, _kq: KqueuePtr, kn: KnotePtr, change: Change): number {
+function touch(k: Kthread, kq: KqueuePtr, kn: KnotePtr, change: Change): number {
   const fflags = change.fflags;
   if ((fflags & NOTE_TRIGGER) !== 0) Knote.status.or(k, kn, KN_TRIGGERED);
   const operation = fflags >>> 30;
@@ -58,6 +60,8 @@ function touch(k: Kthread, _kq: KqueuePtr, kn: KnotePtr, change: Change): number
   if ((change.flags & EV_CLEAR) !== 0) {
     Knote.status.clear(k, kn, KN_TRIGGERED);
     dataSet(k, kn, 0, 0);
+    // Not left to the scan, which delivers a one-shot event without asking again.
+    knoteDeactivateLocked(k, kq, kn);
   }
   return 0;
 }

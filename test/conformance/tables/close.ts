@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /** Closing a queue, and closing what a sleeper watches. Spec 4.8, 4.9. */
-import type { Case, Expected, Table } from "../case.js";
+import type { Case, Table } from "../case.js";
 import * as N from "../numbers.js";
 import {
   advance,
@@ -25,10 +25,7 @@ import {
   userEventCount,
   wait,
 } from "../steps.js";
-
-const trigger = (ident: number) => change(ident, N.USER, 0, { fflags: N.TRIGGER });
-const add = (ident: number, flags = 0) => change(ident, N.USER, N.ADD | flags);
-const fired = (ident: number, flags = 0): Expected => event(ident, N.USER, flags);
+import { add, fired, trigger } from "./user-steps.js";
 
 /** A kevent call that sleeps until its queue is closed. */
 const untilClosed = () => kevent("$q", { timeout: null, ret: "EBADF" });
@@ -220,7 +217,7 @@ const watched: Case[] = [
     steps: [
       kqueue(),
       apply("$q", add(1)),
-      begin("waiter", wait("$q", [fired(2, N.ONESHOT)])),
+      begin("waiter", wait("$q", [fired(2, {}, N.ONESHOT)])),
       apply("$q", change(1, N.USER, N.DELETE)),
       blocked("waiter"),
       apply("$q", add(2, N.ONESHOT), trigger(2)),

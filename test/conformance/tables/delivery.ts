@@ -18,6 +18,7 @@ import {
   times,
   u64,
 } from "../steps.js";
+import { add, fired, trigger } from "./user-steps.js";
 
 /** A filter in the matrix: how to make it ready again and again, and the data it then shows. */
 interface Subject {
@@ -206,12 +207,11 @@ const recheck: Case[] = [
   },
 ];
 
-const trigger = (ident: number): Change => change(ident, N.USER, 0, { fflags: N.TRIGGER });
-const clear = (ident: number): Expected => event(ident, N.USER, N.CLEAR);
-const level = (ident: number): Expected => event(ident, N.USER, 0);
+const clear = (ident: number): Expected => fired(ident, {}, N.CLEAR);
+const level = (ident: number): Expected => fired(ident);
 /** `count` user events, numbered from 1. */
 const users = (count: number, flags: number): Step => {
-  return apply("$q", ...times(count, (index) => change(index + 1, N.USER, N.ADD | flags)));
+  return apply("$q", ...times(count, (index) => add(index + 1, flags)));
 };
 const collect = (nevents: number, ...events: Expected[]): Step => {
   return kevent("$q", { nevents, events });
@@ -324,7 +324,7 @@ const order: Case[] = [
       kqueue(),
       kevent("$q", {
         changes: times(20, (index) => {
-          return change(index, N.USER, N.ADD | N.CLEAR, { fflags: N.TRIGGER });
+          return add(index, N.CLEAR, { fflags: N.TRIGGER });
         }),
         nevents: 32,
         events: times(20, clear),

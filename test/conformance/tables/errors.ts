@@ -1,33 +1,30 @@
 // SPDX-License-Identifier: ISC
 /** Where an error goes, receipts, timeouts and arguments. Spec 1.7, 1.7.1, 2.6. */
-import type { Case, Change, Expected, Ref, Table } from "../case.js";
+import type { Case, Change, Ref, Table } from "../case.js";
 import * as N from "../numbers.js";
 import {
   advance,
   apply,
   change,
   close,
-  event,
   eventfd,
-  type Fields,
   failed,
   kevent,
   kqueue,
   NOW,
   pipe,
   poll,
+  read,
   receipt,
   refuse,
   times,
+  write,
 } from "../steps.js";
+import { add, fired } from "./user-steps.js";
 
 const DECISION = "FreeBSD kern_event.c kqueue_kevent; spec 1.7.1";
 
-const add = (ident: number, flags = 0, fields: Fields = {}): Change => {
-  return change(ident, N.USER, N.ADD | flags, fields);
-};
 const addFired = (ident: number): Change => add(ident, 0, { fflags: N.TRIGGER });
-const fired = (ident: number, flags = 0): Expected => event(ident, N.USER, flags);
 /** A change that fails with ENOENT, and one that fails with EINVAL. */
 const absent = (ident: number): Change => change(ident, N.USER, N.ENABLE);
 const badFlags = (ident: number): Change => change(ident, N.USER, N.ENABLE | N.DISABLE);
@@ -217,7 +214,7 @@ const receipts: Case[] = [
         timeout: null,
         events: [receipt(1, N.USER)],
       }),
-      poll("$q", fired(1, N.RECEIPT)),
+      poll("$q", fired(1, {}, N.RECEIPT)),
     ],
   },
   {
@@ -270,6 +267,8 @@ const BAD_TIMEOUTS = [
   ["negative-seconds", { sec: -1, nsec: 0 }],
   ["negative-nanoseconds", { sec: 0, nsec: -1 }],
   ["a-whole-second-of-nanoseconds", { sec: 0, nsec: 1_000_000_000 }],
+  ["half-a-second", { sec: 0.5, nsec: 0 }],
+  ["no-number-of-nanoseconds", { sec: 0, nsec: Number.NaN }],
 ] as const;
 
 const timeouts: Case[] = [
@@ -333,16 +332,22 @@ const timeouts: Case[] = [
   },
 ];
 
-function refused(id: string, kq: Ref, steps: Case["steps"]): Case {
+/** The error of kevent on a descriptor that is open and no queue: profile notkq. */
+const _NOT_A_QUEUE: N.ErrnoName = "EBADF";
+
+/** The error of kevent on an open descriptor that is no queue: profile switch notkq. */
+const NOT_A_QUEUE: N.ErrnoName = "EBADF";
+
+function refused(id: string, kq: Ref, steps: Case["steps"], ret: N.ErrnoName = "EBADF"): Case {
   return {
     id: `errors.queue.${id}`,
-    source: "spec 1.7 step 2, 2.6, profile notkq=EBADF",
+    source: "spec 1.7 step 2, 2.6",
     steps: [
       ...steps,
-      kevent(kq, { ret: "EBADF" }),
-      kevent(kq, { nevents: 0, ret: "EBADF" }),
-      kevent(kq, { changes: [add(1)], nevents: 0, ret: "EBADF" }),
-      kevent(kq, { timeout: null, ret: "EBADF" }),
+      kevent(kq, { ret }),
+      kevent(kq, { nevents: 0, ret }),
+      kevent(kq, { changes: [add(1)], nevents: 0, ret }),
+      kevent(kq, { timeout: null, ret }),
     ],
   };
 }
@@ -352,9 +357,9 @@ const queues: Case[] = [
   refused("never-opened", 1000, [kqueue()]),
   refused("beyond-any-table", 0x7fffffff, [kqueue()]),
   refused("closed", "$q", [kqueue(), close("$q")]),
-  refused("eventfd", "$e", [eventfd("$e", 5)]),
-  refused("pipe-read-end", "$r", [pipe()]),
-  refused("pipe-write-end", "$w", [pipe()]),
+  refused("eventfd", "$e", [eventfd("$e", 5)], NOT_A_QUEUE),
+  refused("pipe-read-end", "$r", [pipe()], NOT_A_QUEUE),
+  refused("pipe-write-end", "$w", [pipe()], NOT_A_QUEUE),
   {
     id: "errors.counts.negative-changes",
     source: "spec 1.7 step 3",
@@ -375,6 +380,41 @@ const queues: Case[] = [
       kevent("$q", { nevents: -1, ret: "EINVAL" }),
       kevent("$q", { nevents: -1, timeout: null, ret: "EINVAL" }),
       poll("$q", fired(1)),
+    ],
+  },
+  {
+    id: "errors.counts.more-changes-than-the-list",
+    source: "spec 1.7, 2.6: EFAULT. Deviation: found out before anything is applied",
+    steps: [
+      kqueue(),
+      kevent("$q", { changes: [add(1), add(2)], nchanges: 3, nevents: 0, ret: "EFAULT" }),
+      missing(1),
+    ],
+  },
+  {
+    id: "errors.counts.more-events-than-the-list",
+    source: "spec 1.7, 2.6: EFAULT. Deviation: found out before anything is applied or consumed",
+    steps: [
+      kqueue(),
+      apply("$q", add(1, N.ONESHOT, { fflags: N.TRIGGER })),
+      kevent("$q", { changes: [add(2)], nevents: 3, capacity: 2, ret: "EFAULT" }),
+      missing(2),
+      poll("$q", fired(1, {}, N.ONESHOT)),
+    ],
+  },
+  {
+    id: "errors.counts.more-bytes-than-the-buffer",
+    source: "spec 2.6; notify.md B.2, B.3: EFAULT. Deviation: nothing is consumed",
+    steps: [
+      pipe(),
+      eventfd("$e", 5),
+      { call: "write", fd: "$w", bytes: { text: "abc" }, claim: 4, ret: "EFAULT" },
+      { call: "write", fd: "$e", bytes: { u64: 1 }, claim: 9, ret: "EFAULT" },
+      write("$w", { text: "abc" }),
+      { call: "read", fd: "$r", length: 2, claim: 3, ret: "EFAULT" },
+      { call: "read", fd: "$e", length: 7, claim: 8, ret: "EFAULT" },
+      read("$r", 8, 3, { text: "abc" }),
+      read("$e", 8, 8, { u64: 5 }),
     ],
   },
   {

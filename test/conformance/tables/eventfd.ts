@@ -16,6 +16,7 @@ import {
   read,
   take,
   takeNothing,
+  times,
   u64,
   write,
 } from "../steps.js";
@@ -397,6 +398,22 @@ const sleeping: Case[] = [
       take("$e", N.EFD_TOP),
       end("large"),
       take("$e", 10),
+    ],
+  },
+  {
+    id: "eventfd.sleep.small-writer-behind-a-large-one",
+    source: "notify.md B.2 step 4, B.3: all writers look again; who fits goes on",
+    oracle: "linux",
+    steps: [
+      eventfd("$e", 0, SEMAPHORE),
+      put("$e", N.EFD_TOP),
+      begin("large", put("$e", 10)),
+      begin("small", put("$e", 1)),
+      take("$e", 1),
+      end("small"),
+      blocked("large"),
+      ...times(10, () => take("$e", 1)),
+      end("large"),
     ],
   },
   {

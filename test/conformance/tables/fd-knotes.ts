@@ -155,7 +155,7 @@ const knotes: Case[] = [
   },
   {
     id: "fd.dup2.onto-itself-keeps-the-knote",
-    source: POSIX,
+    source: "POSIX dup2(): nothing happens",
     steps: [
       kqueue(),
       eventfd("$e", 3),
@@ -219,7 +219,9 @@ const limits: Case[] = [
       { call: "getrlimit", resource: N.RLIMIT_NOFILE, ret: 2 },
       eventfd("$b", 7),
       { call: "eventfd", initval: 0, flags: 0, ret: "EMFILE" },
-      setLimit(1, 0),
+      setLimit(0, 0),
+      { call: "getrlimit", resource: N.RLIMIT_NOFILE, ret: 0 },
+      { call: "eventfd", initval: 0, flags: 0, ret: "EMFILE" },
       take("$b", 7),
     ],
   },

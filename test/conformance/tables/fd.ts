@@ -110,6 +110,20 @@ const duplicating: Case[] = [
     ],
   },
   {
+    id: "fd.dup2.is-not-close-on-exec",
+    source: POSIX,
+    oracle: "linux",
+    steps: [
+      eventfd("$e", 3, N.EFD_CLOEXEC),
+      dup2("$e", 60, 60),
+      fcntl(60, N.F_GETFD, 0, 0),
+      fcntl("$e", N.F_GETFD, 0, N.FD_CLOEXEC),
+      fcntl(60, N.F_SETFD, N.FD_CLOEXEC, 0),
+      dup2("$e", 60, 60),
+      fcntl(60, N.F_GETFD, 0, 0),
+    ],
+  },
+  {
     id: "fd.dup2.onto-itself",
     source: `${POSIX}: nothing happens, close-on-exec stays`,
     oracle: "linux",
@@ -196,11 +210,12 @@ const controlling: Case[] = [
     id: "fd.fcntl.dup2fd",
     source: "FreeBSD fcntl(2) F_DUP2FD",
     steps: [
-      eventfd("$e", 3),
+      eventfd("$e", 3, N.EFD_CLOEXEC),
       eventfd("$f", 5),
       fcntl("$e", N.F_DUP2FD, "$f", "$f"),
       take("$f", 3),
       fcntl("$e", N.F_DUP2FD, 60, 60),
+      fcntl(60, N.F_GETFD, 0, 0),
       fcntl("$e", N.F_DUP2FD, -1, "EBADF"),
     ],
   },
@@ -234,6 +249,9 @@ const controlling: Case[] = [
     steps: [eventfd("$e"), fcntl("$e", 9999, 0, "EINVAL")],
   },
 ];
+
+/** The error of read and write on a queue. */
+const NO_TRANSFER: N.ErrnoName = "ENXIO";
 
 const queueFlags: Case[] = [
   {
@@ -285,13 +303,13 @@ const queueFlags: Case[] = [
   ),
   {
     id: "fd.kqueue.read-and-write",
-    source: "spec 1.6, 2.6: ENXIO",
+    source: "spec 1.6, 2.6",
     steps: [
       kqueue(),
-      read("$q", 64, "ENXIO"),
-      write("$q", size(64), "ENXIO"),
+      read("$q", 64, NO_TRANSFER),
+      write("$q", size(64), NO_TRANSFER),
       apply("$q", change(1, N.USER, N.ADD, { fflags: N.TRIGGER })),
-      read("$q", 64, "ENXIO"),
+      read("$q", 64, NO_TRANSFER),
       poll("$q", event(1, N.USER, 0)),
     ],
   },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /** Queues watched by queues. Spec 3.6, 4.7. */
-import type { Case, Change, Expected, Ref, Step, Table, Variable } from "../case.js";
+import type { Case, Expected, Ref, Step, Table, Variable } from "../case.js";
 import * as N from "../numbers.js";
 import {
   advance,
@@ -20,6 +20,7 @@ import {
   times,
   wait,
 } from "../steps.js";
+import { add, fired, trigger } from "./user-steps.js";
 
 /** Watches the queue `child` in the queue `parent`. */
 const link = (parent: Ref, child: Variable, flags = 0): Step => {
@@ -29,10 +30,6 @@ const link = (parent: Ref, child: Variable, flags = 0): Step => {
 const holds = (child: Variable, data: number, flags = 0): Expected => {
   return event(child, N.READ, flags, { data });
 };
-const add = (ident: number, flags = 0): Change => change(ident, N.USER, N.ADD | flags);
-const trigger = (ident: number): Change => change(ident, N.USER, 0, { fflags: N.TRIGGER });
-const fired = (ident: number, flags = 0): Expected => event(ident, N.USER, flags);
-
 const counting: Case[] = [
   {
     id: "nested.data.is-the-number-of-queued",
@@ -49,7 +46,7 @@ const counting: Case[] = [
       apply("$c", trigger(3), trigger(3)),
       poll("$p", holds("$c", 3)),
       poll("$p", holds("$c", 3)),
-      poll("$c", fired(1, N.CLEAR), fired(2, N.CLEAR), fired(3, N.CLEAR)),
+      poll("$c", fired(1, {}, N.CLEAR), fired(2, {}, N.CLEAR), fired(3, {}, N.CLEAR)),
       poll("$p"),
     ],
   },
@@ -107,7 +104,7 @@ const counting: Case[] = [
       link("$p", "$c"),
       apply("$c", add(1, N.DISPATCH), trigger(1)),
       poll("$p", holds("$c", 1)),
-      poll("$c", fired(1, N.DISPATCH)),
+      poll("$c", fired(1, {}, N.DISPATCH)),
       poll("$p"),
       apply("$c", change(1, N.USER, N.ENABLE)),
       poll("$p", holds("$c", 1)),
@@ -140,7 +137,7 @@ const counting: Case[] = [
       apply("$c", add(1, N.CLEAR), trigger(1)),
       poll("$p", holds("$c", 1)),
       poll("$o", holds("$c", 1)),
-      poll("$c", fired(1, N.CLEAR)),
+      poll("$c", fired(1, {}, N.CLEAR)),
       poll("$p"),
       poll("$o"),
     ],
@@ -161,6 +158,23 @@ const counting: Case[] = [
     ],
   },
   {
+    id: "nested.data.level-in-the-middle-until-it-is-looked-at",
+    source: "spec 2.2, 3.6: a queued knote counts until a scan of its queue meets it",
+    steps: [
+      kqueue("$g"),
+      kqueue("$p"),
+      kqueue("$c"),
+      link("$g", "$p"),
+      link("$p", "$c"),
+      apply("$c", add(1, N.CLEAR), trigger(1)),
+      poll("$p", holds("$c", 1)),
+      poll("$c", fired(1, {}, N.CLEAR)),
+      poll("$g", holds("$p", 1)),
+      poll("$p"),
+      poll("$g"),
+    ],
+  },
+  {
     id: "nested.source.timer",
     source: "design.md 8: nested queues pass their next due time up",
     steps: [
@@ -177,6 +191,7 @@ const counting: Case[] = [
       poll("$g", holds("$p", 1)),
       poll("$p", holds("$c", 1)),
       poll("$c", event(1, N.TIMER, N.CLEAR, { data: 1 })),
+      poll("$p"),
       poll("$g"),
       advance(20),
       poll("$g", holds("$p", 1)),
@@ -285,7 +300,7 @@ const refusals: Case[] = [
       apply("$b", add(1, N.CLEAR), trigger(1)),
       poll("$l", holds("$b", 1)),
       poll("$r", holds("$b", 1)),
-      poll("$b", fired(1, N.CLEAR)),
+      poll("$b", fired(1, {}, N.CLEAR)),
       poll("$l"),
       poll("$r"),
       poll("$t"),
@@ -339,7 +354,7 @@ const depth: Case[] = [
       apply(name(499), add(1, N.CLEAR), trigger(1)),
       poll(name(0), holds(name(1), 1)),
       poll(name(250), holds(name(251), 1)),
-      poll(name(499), fired(1, N.CLEAR)),
+      poll(name(499), fired(1, {}, N.CLEAR)),
       poll(name(498)),
     ],
   },
@@ -383,7 +398,7 @@ const closing: Case[] = [
       close("$p"),
       apply("$c", add(1, N.CLEAR), trigger(1)),
       poll("$g"),
-      poll("$c", fired(1, N.CLEAR)),
+      poll("$c", fired(1, {}, N.CLEAR)),
       link("$g", "$c"),
     ],
   },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /** Registration: filters and descriptors that are refused, order of the checks. Spec 2.3. */
-import type { Case, Expected } from "../case.js";
+import type { Case, Change, Expected } from "../case.js";
 import * as N from "../numbers.js";
 import {
   apply,
@@ -19,12 +19,16 @@ import {
   write,
 } from "../steps.js";
 
-const OLD = 1;
-const NEW = 2;
+export const OLD = 1;
+export const NEW = 2;
 
 /** READ on an eventfd that always holds 5, so an enabled knote is always ready. */
-const watch = (flags: number, udata: number) => change("$e", N.READ, flags, { udata });
-const ready = (udata: number): Expected => event("$e", N.READ, 0, { data: 5, udata });
+export function watch(flags: number, udata: number): Change {
+  return change("$e", N.READ, flags, { udata });
+}
+export function ready(udata: number, flags = 0): Expected {
+  return event("$e", N.READ, flags, { data: 5, udata });
+}
 
 const filters: Case[] = [
   ...[1, -100, 32767, -32768].map(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /** Registration: what one change does to a knote that is there or not. Spec 2.1 to 2.4. */
-import type { Case, Expected, Step, Table } from "../case.js";
+import type { Case, Step, Table } from "../case.js";
 import type { ErrnoName } from "../numbers.js";
 import * as N from "../numbers.js";
 import {
@@ -20,16 +20,7 @@ import {
   userEventCount,
   write,
 } from "../steps.js";
-import { registerRefusals } from "./register-refusals.js";
-
-const OLD = 1;
-const NEW = 2;
-
-/** READ on an eventfd that always holds 5, so an enabled knote is always ready. */
-const watch = (flags: number, udata: number) => change("$e", N.READ, flags, { udata });
-const ready = (udata: number, flags = 0): Expected => {
-  return event("$e", N.READ, flags, { data: 5, udata });
-};
+import { NEW, OLD, ready, registerRefusals, watch } from "./register-refusals.js";
 
 /** What is there before the change under test. */
 const BEFORE = {
@@ -256,6 +247,24 @@ const overwriting: Case[] = [
       poll("$q", fiveBytes),
       apply("$q", lowat(0, N.LOWAT, 6)),
       poll("$q"),
+    ],
+  },
+  {
+    id: "register.modify.wide-words-on-a-narrow-knote",
+    source: "spec 1.1, 2.3.9: udata and data have 64 bits from the first change to the last",
+    steps: [
+      kqueue(),
+      pipe(),
+      write("$w", text("hello")),
+      apply("$q", change("$r", N.READ, N.ADD, { udata: OLD })),
+      apply("$q", change("$r", N.READ, 0, { udata: 0x100000000n })),
+      poll("$q", event("$r", N.READ, 0, { data: 5, udata: 0x100000000n })),
+      apply("$q", change("$r", N.READ, 0, { udata: OLD })),
+      poll("$q", event("$r", N.READ, 0, { data: 5, udata: OLD })),
+      apply("$q", lowat(0, N.LOWAT, 0x100000001)),
+      poll("$q"),
+      apply("$q", lowat(0, N.LOWAT, 1)),
+      poll("$q", fiveBytes),
     ],
   },
   {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /** Several threads at one queue: who gets what, who is woken. Spec 4.2, 4.4, 4.5. */
-import type { Case, Expected, Step, Table } from "../case.js";
+import type { Case, Table } from "../case.js";
 import * as N from "../numbers.js";
 import {
   advance,
@@ -8,9 +8,7 @@ import {
   begin,
   blocked,
   change,
-  close,
   end,
-  endAll,
   endTogether,
   event,
   eventfd,
@@ -28,17 +26,9 @@ import {
   wait,
   write,
 } from "../steps.js";
-
-const add = (ident: number, flags = 0) => change(ident, N.USER, N.ADD | flags);
-const trigger = (ident: number) => change(ident, N.USER, 0, { fflags: N.TRIGGER });
-const fired = (ident: number, flags = 0): Expected => event(ident, N.USER, flags);
-const WAITERS = ["one", "two", "three"] as const;
-
-/** All waiters sleep on the queue for ever; what they get is for the table to say later. */
-const allSleep = (nevents = 8): Step[] => {
-  return WAITERS.map((thread) => begin(thread, wait("$q", [], undefined, nevents)));
-};
-const closeAll: Step[] = [close("$q"), endAll(WAITERS, "EBADF")];
+import { threadClock } from "./threads-clock.js";
+import { allSleep, closeAll, WAITERS } from "./threads-steps.js";
+import { add, fired, trigger } from "./user-steps.js";
 
 const single: Case[] = [
   {
@@ -49,10 +39,10 @@ const single: Case[] = [
       apply("$q", add(1, N.CLEAR)),
       ...allSleep(),
       apply("$q", trigger(1)),
-      race(WAITERS, 1, fired(1, N.CLEAR)),
+      race(WAITERS, 1, fired(1, {}, N.CLEAR)),
       poll("$q"),
       apply("$q", trigger(1)),
-      race(WAITERS, 1, fired(1, N.CLEAR)),
+      race(WAITERS, 1, fired(1, {}, N.CLEAR)),
       poll("$q"),
       ...closeAll,
     ],
@@ -65,7 +55,7 @@ const single: Case[] = [
       apply("$q", add(1, N.ONESHOT)),
       ...allSleep(),
       apply("$q", trigger(1)),
-      race(WAITERS, 1, fired(1, N.ONESHOT)),
+      race(WAITERS, 1, fired(1, {}, N.ONESHOT)),
       refuse("$q", trigger(1), "ENOENT"),
       ...closeAll,
     ],
@@ -78,10 +68,10 @@ const single: Case[] = [
       apply("$q", add(1, N.DISPATCH)),
       ...allSleep(),
       apply("$q", trigger(1)),
-      race(WAITERS, 1, fired(1, N.DISPATCH)),
+      race(WAITERS, 1, fired(1, {}, N.DISPATCH)),
       poll("$q"),
       apply("$q", change(1, N.USER, N.ENABLE)),
-      race(WAITERS, 1, fired(1, N.DISPATCH)),
+      race(WAITERS, 1, fired(1, {}, N.DISPATCH)),
       poll("$q"),
       ...closeAll,
     ],
@@ -128,7 +118,7 @@ const handOver: Case[] = [
       apply("$q", add(1, N.CLEAR), add(2, N.CLEAR), add(3, N.CLEAR)),
       ...allSleep(1),
       apply("$q", trigger(1), trigger(2), trigger(3)),
-      endTogether(WAITERS, 1, fired(1, N.CLEAR), fired(2, N.CLEAR), fired(3, N.CLEAR)),
+      endTogether(WAITERS, 1, fired(1, {}, N.CLEAR), fired(2, {}, N.CLEAR), fired(3, {}, N.CLEAR)),
       poll("$q"),
     ],
   },
@@ -146,9 +136,9 @@ const handOver: Case[] = [
       endTogether(
         WAITERS,
         1,
-        fired(1, N.CLEAR),
+        fired(1, {}, N.CLEAR),
         event("$e", N.READ, N.CLEAR, { data: 7 }),
-        fired(2, N.ONESHOT),
+        fired(2, {}, N.ONESHOT),
       ),
       poll("$q"),
     ],
@@ -159,11 +149,11 @@ const handOver: Case[] = [
     steps: [
       kqueue(),
       apply("$q", add(1, N.CLEAR), add(2, N.CLEAR)),
-      begin("one", wait("$q", [fired(1, N.CLEAR)])),
+      begin("one", wait("$q", [fired(1, {}, N.CLEAR)])),
       apply("$q", trigger(1)),
       end("one"),
       apply("$q", trigger(2)),
-      poll("$q", fired(2, N.CLEAR)),
+      poll("$q", fired(2, {}, N.CLEAR)),
     ],
   },
   {
@@ -364,7 +354,7 @@ const timed: Case[] = [
     steps: [
       kqueue(),
       apply("$q", add(1, N.CLEAR)),
-      begin("one", wait("$q", [fired(1, N.CLEAR)], 100)),
+      begin("one", wait("$q", [fired(1, {}, N.CLEAR)], 100)),
       advance(50),
       apply("$q", trigger(1)),
       end("one"),
@@ -379,7 +369,7 @@ const timed: Case[] = [
       kqueue(),
       apply("$q", add(1, N.CLEAR)),
       begin("one", wait("$q", [], 100)),
-      begin("two", wait("$q", [fired(1, N.CLEAR)])),
+      begin("two", wait("$q", [fired(1, {}, N.CLEAR)])),
       advance(100),
       end("one"),
       apply("$q", trigger(1)),
@@ -433,5 +423,5 @@ const timed: Case[] = [
 export const threads: Table = {
   name: "threads",
   about: "several threads at one queue: single delivery, wakes, timeouts",
-  cases: [...single, ...handOver, ...pollers, ...waking, ...timed],
+  cases: [...single, ...handOver, ...pollers, ...waking, ...timed, ...threadClock],
 };

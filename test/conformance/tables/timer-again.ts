@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /** EVFILT_TIMER: adding again, absolute times, deletion, limits. Spec 3.9, 7. */
-import type { Case, Change, Expected, Word } from "../case.js";
+import type { Case, Change, Expected } from "../case.js";
 import type { ErrnoName } from "../numbers.js";
 import * as N from "../numbers.js";
 import {
@@ -9,28 +9,15 @@ import {
   change,
   close,
   event,
-  type Fields,
   failed,
   kevent,
   kqueue,
   poll,
   refuse,
   setWall,
+  times,
 } from "../steps.js";
-
-const FREEBSD = "FreeBSD kern_event.c filt_timer*; spec 3.9";
-
-const add = (data: Word, fflags = 0, flags = 0, fields: Fields = {}): Change => {
-  return change(1, N.TIMER, N.ADD | flags, { ...fields, data, fflags });
-};
-/** A relative timer's event: EV_CLEAR is forced, fflags are 0. */
-const fired = (data: number, flags = 0, udata = 0): Expected => {
-  return event(1, N.TIMER, N.CLEAR | flags, { data, udata });
-};
-const remove = change(1, N.TIMER, N.DELETE);
-const gone = refuse("$q", remove, "ENOENT");
-/** Where the wall clock starts. */
-const WALL_MS = 4_200_000;
+import { add, FREEBSD, fired, gone, remove, WALL_MS } from "./timer-steps.js";
 
 const noRoom: ErrnoName = "ENOMEM";
 const timer = (ident: number, flags = 0) => change(ident, N.TIMER, N.ADD | flags, { data: 10 });
@@ -303,4 +290,67 @@ const limits: Case[] = [
   },
 ];
 
-export const timerAgain: Case[] = [...readding, ...absolute, ...deleting, ...limits];
+/** When timer `ident` of the row below is due: every millisecond of the first hundred, shuffled. */
+const shuffled = (ident: number): number => ((ident * 37) % 100) + 1;
+const once = (ident: number, ms: number): Change => {
+  return change(ident, N.TIMER, N.ADD | N.ONESHOT, { data: ms });
+};
+const onceFired = (ident: number): Expected => {
+  return event(ident, N.TIMER, N.ONESHOT | N.CLEAR, { data: 1 });
+};
+const isDeleted = (ident: number): boolean => ident % 3 === 0;
+const isLater = (ident: number): boolean => ident % 5 === 1 && !isDeleted(ident);
+
+/** What fires up to `to` and was not due at `from`, in order. */
+function firedBetween(from: number, to: number): Expected[] {
+  const due = (ident: number) => shuffled(ident) + (isLater(ident) ? 100 : 0);
+  return times(100, (ident) => ident)
+    .filter((ident) => !isDeleted(ident) && due(ident) > from && due(ident) <= to)
+    .sort((left, right) => due(left) - due(right))
+    .map(onceFired);
+}
+
+const many: Case[] = [
+  {
+    id: "timer.order.a-hundred-shuffled",
+    source: "spec 3.9, 4.1: each at its time, whatever was added, deleted and added again",
+    steps: [
+      kqueue(),
+      apply("$q", ...times(100, (ident) => once(ident, shuffled(ident)))),
+      ...times(34, (third) => apply("$q", change(third * 3, N.TIMER, N.DELETE))),
+      ...times(100, (ident) => ident)
+        .filter(isLater)
+        .map((ident) => apply("$q", once(ident, 100 + shuffled(ident)))),
+      ...times(20, (part) => [
+        advance(10),
+        kevent("$q", { nevents: 32, events: firedBetween(part * 10, part * 10 + 10) }),
+      ]).flat(),
+      advance(1000),
+      poll("$q"),
+    ],
+  },
+  {
+    id: "timer.order.beyond-a-32-bit-count-of-nanoseconds",
+    source: "spec 3.9, 4.1",
+    steps: [
+      kqueue(),
+      apply("$q", ...[5000, 3000, 8590, 4000, 4295, 10_000, 8589, 4294].map((ms) => once(ms, ms))),
+      ...[3000, 4000, 4294, 4295, 5000, 8589, 8590, 10_000].flatMap((ms, index, all) => {
+        const step = ms - (all[index - 1] ?? 0);
+        return [advance(step - 1), poll("$q"), advance(1), poll("$q", onceFired(ms))];
+      }),
+    ],
+  },
+  {
+    id: "timer.order.all-late",
+    source: "spec 4.1: due times decide, also when nobody looked in between",
+    steps: [
+      kqueue(),
+      apply("$q", ...[5000, 3000, 8590, 4000, 4295, 10_000, 8589, 4294].map((ms) => once(ms, ms))),
+      advance(20_000),
+      poll("$q", ...[3000, 4000, 4294, 4295, 5000, 8589, 8590, 10_000].map(onceFired)),
+    ],
+  },
+];
+
+export const timerAgain: Case[] = [...many, ...readding, ...absolute, ...deleting, ...limits];

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: ISC
 /** EVFILT_TIMER on the manual clock, as FreeBSD's with our mends. Spec 3.9. */
-import type { Case, Change, Expected, Step, Table, Word } from "../case.js";
+import type { Case, Step, Table } from "../case.js";
 import * as N from "../numbers.js";
 import {
   advance,
   apply,
   change,
   event,
-  type Fields,
   kevent,
   kqueue,
   poll,
@@ -16,21 +15,7 @@ import {
   times,
 } from "../steps.js";
 import { timerAgain } from "./timer-again.js";
-
-const FREEBSD = "FreeBSD kern_event.c filt_timer*; spec 3.9";
-
-const add = (data: Word, fflags = 0, flags = 0, fields: Fields = {}): Change => {
-  return change(1, N.TIMER, N.ADD | flags, { ...fields, data, fflags });
-};
-/** A relative timer's event: EV_CLEAR is forced, fflags are 0. */
-const fired = (data: number, flags = 0, udata = 0): Expected => {
-  return event(1, N.TIMER, N.CLEAR | flags, { data, udata });
-};
-const remove = change(1, N.TIMER, N.DELETE);
-const gone = refuse("$q", remove, "ENOENT");
-
-/** Where the wall clock starts: a whole number of every period below. */
-const WALL_MS = 4_200_000;
+import { add, FREEBSD, fired, gone, remove, WALL_MS } from "./timer-steps.js";
 
 /** unit, its flag, a period in it and the same in milliseconds. */
 const UNITS: readonly (readonly [string, number, number, number])[] = [

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: ISC
 /** EVFILT_USER: one-shot and disabled events, wide values, limits and counts. Spec 3.13. */
-import type { Case, Change, Expected, Step } from "../case.js";
+import type { Case, Step } from "../case.js";
 import * as N from "../numbers.js";
 import {
   apply,
   change,
   close,
   dup,
-  type Fields,
   kevent,
   kqueue,
   poll,
@@ -16,27 +15,11 @@ import {
   times,
   userEventCount,
 } from "../steps.js";
+import { add, fired, modify, trigger } from "./user-steps.js";
 
 const SEED = "OpenBSD kern_event.c 1.202";
 const A = 0x1111;
 const B = 0x2222;
-
-function add(ident: number, flags = 0, fields: Fields = {}): Change {
-  return change(ident, N.USER, N.ADD | flags, fields);
-}
-
-/** A change of an existing event, without EV_ADD. */
-function modify(ident: number, flags: number, fields: Fields = {}): Change {
-  return change(ident, N.USER, flags, fields);
-}
-
-const trigger = (ident: number, fields: Fields = {}): Change => {
-  return modify(ident, 0, { ...fields, fflags: ((fields.fflags ?? 0) | N.TRIGGER) >>> 0 });
-};
-
-function fired(ident: number, fields: Fields = {}, flags = 0): Expected {
-  return { ident, filter: N.USER, flags, ...fields };
-}
 
 const disabling: Case[] = [
   {

@@ -1,32 +1,16 @@
 // SPDX-License-Identifier: ISC
 /** EVFILT_USER as in OpenBSD's first version of it: kern_event.c 1.202, spec 3.13 column "O seed". */
-import type { Case, Change, Expected, Step, Table } from "../case.js";
+import type { Case, Step, Table } from "../case.js";
 import * as N from "../numbers.js";
-import { apply, change, type Fields, kevent, kqueue, poll, refuse, times } from "../steps.js";
+import { apply, kevent, kqueue, poll, refuse, times } from "../steps.js";
 import { userLimits } from "./user-limits.js";
+import { add, fired, modify, trigger } from "./user-steps.js";
 
 const SEED = "OpenBSD kern_event.c 1.202";
 const A = 0x1111;
 const B = 0x2222;
 /** Every bit but NOTE_TRIGGER. */
 const ALL_BUT_TRIGGER = 0xfeffffff;
-
-function add(ident: number, flags = 0, fields: Fields = {}): Change {
-  return change(ident, N.USER, N.ADD | flags, fields);
-}
-
-/** A change of an existing event, without EV_ADD. */
-function modify(ident: number, flags: number, fields: Fields = {}): Change {
-  return change(ident, N.USER, flags, fields);
-}
-
-const trigger = (ident: number, fields: Fields = {}): Change => {
-  return modify(ident, 0, { ...fields, fflags: ((fields.fflags ?? 0) | N.TRIGGER) >>> 0 });
-};
-
-function fired(ident: number, fields: Fields = {}, flags = 0): Expected {
-  return { ident, filter: N.USER, flags, ...fields };
-}
 
 /** The ten steps of the regression test that came with the patch (kq-user version 1). */
 const seedSteps: Step[] = [

@@ -45,8 +45,8 @@ class KnellMachine implements Machine {
   async boot(one: Case): Promise<this> {
     const [first, ...others] = this.#turns;
     if (first === undefined) throw new Error("a machine needs a thread");
-    const request = { kind: "boot", face: this.#face, limits: one.limits ?? {} } as const;
-    this.#handle = await first.ask(request);
+    const { clock = "manual", limits = {} } = one;
+    this.#handle = await first.ask({ kind: "boot", face: this.#face, clock, limits });
     this.#joined.add(first);
     for (const other of others) await this.#join(other);
     return this;
@@ -92,10 +92,14 @@ class KnellMachine implements Machine {
     return first;
   }
 
-  /** Leaves the kernel in every thread. What still sleeps is a failed row's, and is terminated. */
+  async audit(): Promise<readonly string[]> {
+    return (await this.#next().ask({ kind: "audit" })) as string[];
+  }
+
+  /** Leaves the kernel in every thread. One in a call is a failed row's, and is terminated. */
   async close(): Promise<void> {
-    for (const begun of this.#begun.values()) await begun.worker.terminate();
     for (const worker of [...this.#joined].reverse()) {
+      if (worker.busy) await worker.terminate();
       if (worker.gone) continue;
       await worker.ask({ kind: "leave" }).catch(() => worker.terminate());
     }

@@ -169,6 +169,10 @@ class NativeMachine implements Machine {
     return { thread: tag, observed: this.#finished(tag, answer) };
   }
 
+  async audit(): Promise<readonly string[]> {
+    return [];
+  }
+
   async close(): Promise<void> {
     this.#oracle.close();
   }

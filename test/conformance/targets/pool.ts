@@ -36,6 +36,11 @@ export class StepWorker {
     return withDeadline(`${what} in ${this.name}`, this.request(request));
   }
 
+  /** It has not answered everything: it sleeps, or it is stuck. */
+  get busy(): boolean {
+    return this.#open.size > 0;
+  }
+
   async terminate(): Promise<void> {
     this.gone = true;
     await this.#worker.terminate();

@@ -71,7 +71,7 @@ export class SysCalls {
       case "pipe2":
         return this.#pipe(step);
       case "read":
-        return this.#read(Number(step.fd), step.length);
+        return this.#read(Number(step.fd), step.length, step.claim ?? step.length);
       case "eventfd_read":
         return this.#eventfdRead(Number(step.fd));
       case "eventfd_write":
@@ -105,7 +105,7 @@ export class SysCalls {
         return s.eventfd(step.initval, step.flags);
       case "write": {
         const bytes = bytesOf(step.bytes);
-        return s.write(Number(step.fd), bytes, bytes.length);
+        return s.write(Number(step.fd), bytes, step.claim ?? bytes.length);
       }
       case "close":
         return s.close(Number(step.fd));
@@ -143,11 +143,12 @@ export class SysCalls {
 
   #kevent(step: KeventStep): Observed {
     const count = step.changes.length;
-    const room = Math.max(step.nevents, 1);
+    const room = step.capacity ?? Math.max(step.nevents, 1);
     const changes = new KeventList(step.alias ? Math.max(count, room) : Math.max(count, 1));
     for (const [index, change] of step.changes.entries()) setChange(changes, index, change);
     const events = step.alias ? changes : new KeventList(room);
     if (!step.alias) events.words.fill(SENTINEL);
+    const started = performance.now();
     const ret = this.#sys.kevent(
       Number(step.kq),
       count === 0 ? null : changes,
@@ -156,6 +157,7 @@ export class SysCalls {
       step.nevents,
       step.timeout,
     );
+    const elapsedMs = performance.now() - started;
     const result = this.#result(ret);
     if (ret < 0 || result.fault !== undefined) return result;
     const records: EventRecord[] = [];
@@ -168,7 +170,7 @@ export class SysCalls {
     if (!step.alias && events.words.subarray(behind).some((value) => value !== SENTINEL)) {
       fault ??= "records behind the count changed";
     }
-    return { ret, events: records, ...(fault === null ? {} : { fault }) };
+    return { ret, events: records, elapsedMs, ...(fault === null ? {} : { fault }) };
   }
 
   #pipe(step: CallStep & { call: "pipe" | "pipe2" }): Observed {
@@ -182,9 +184,9 @@ export class SysCalls {
     return { ...result, fds: [first, second] };
   }
 
-  #read(fd: number, length: number): Observed {
+  #read(fd: number, length: number, claim: number): Observed {
     const buffer = new Uint8Array(length).fill(UNTOUCHED);
-    const result = this.#result(this.#sys.read(fd, buffer, length));
+    const result = this.#result(this.#sys.read(fd, buffer, claim));
     const behind = buffer.subarray(Math.max(result.ret, 0));
     if (behind.some((value) => value !== UNTOUCHED)) {
       return { ...result, fault: "bytes behind the count changed" };

@@ -5,19 +5,26 @@ import { attach, boot, type Kernel } from "knell";
 import { waiters } from "#src/inspect/usage.js";
 import type { CallStep, Limits, Observed } from "../case.js";
 import { ApiCalls } from "./api-calls.js";
+import { audit } from "./audit.js";
 import { SysCalls } from "./sys-calls.js";
 
 /** Which face of the kernel a worker uses. */
 export type Face = "sys" | "api";
 
 export type Request =
-  | { readonly kind: "boot"; readonly face: Face; readonly limits: Limits }
+  | {
+      readonly kind: "boot";
+      readonly face: Face;
+      readonly clock: "real" | "manual";
+      readonly limits: Limits;
+    }
   | { readonly kind: "attach"; readonly face: Face; readonly handle: unknown }
   | { readonly kind: "call"; readonly step: CallStep }
   | { readonly kind: "waiters"; readonly fd: number }
+  | { readonly kind: "audit" }
   | { readonly kind: "leave" };
 
-/** `value` is a handle, an Observed or a count, as the request has it. */
+/** `value` is a handle, an Observed, a count or a list of faults, as the request has it. */
 export type Reply =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly thrown: string };
@@ -48,8 +55,8 @@ function entered<T>(value: T | null): T {
 async function answer(request: Request): Promise<unknown> {
   switch (request.kind) {
     case "boot": {
-      const { limits } = request;
-      const booted = boot({ arenaBytes: ARENA_BYTES, clock: "manual", limits });
+      const { clock, limits } = request;
+      const booted = boot({ arenaBytes: ARENA_BYTES, clock, limits });
       enter(booted, request.face);
       return booted.share({});
     }
@@ -61,6 +68,8 @@ async function answer(request: Request): Promise<unknown> {
     case "waiters":
       Atomics.wait(nobodyWrites, 0, 0, LOOK_MS);
       return waiters(entered(kernel), request.fd);
+    case "audit":
+      return audit(entered(kernel));
     case "leave":
       entered(kernel).close();
       kernel = null;

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: ISC
+/**
+ * What all objects of one attachment share: the thread, its loop, and what is open. It is inside
+ * of the face; programs see a Kernel.
+ */
+import { EBADF, ENOTSUP } from "../abi/errno.js";
+import type { Kthread } from "../arena/kthread.js";
+import type { Handle } from "../sys/handle.js";
+import { Encoder } from "./cbor.js";
+import { KernelError } from "./errors.js";
+import { Loop } from "./loop.js";
+import type { ObjectState } from "./object.js";
+
+/** Bytes for messages on their way in, to begin with. */
+const SCRATCH_BYTES = 4096;
+
+export class Core {
+  readonly k: Kthread;
+  readonly buffer: SharedArrayBuffer;
+  /** Random number of the arena. */
+  readonly id: number;
+  readonly loop: Loop;
+  readonly encoder = new Encoder();
+  /** What messages are received into before they are decoded. */
+  scratch: Uint8Array = new Uint8Array(SCRATCH_BYTES);
+  /** Objects that are open. */
+  readonly states = new Set<ObjectState>();
+  open = true;
+
+  constructor(k: Kthread, buffer: SharedArrayBuffer, id: number) {
+    this.k = k;
+    this.buffer = buffer;
+    this.id = id;
+    this.loop = new Loop(k);
+  }
+
+  /** The kernel must not be closed. */
+  check(syscall: string, action: string): void {
+    if (!this.open) throw new KernelError(EBADF, syscall, action, "the kernel was closed");
+  }
+
+  /** The thread must be one that may sleep. */
+  checkMayBlock(syscall: string, action: string): void {
+    if (this.k.host.canBlock) return;
+    const why = "this thread may not block; use the asynchronous form";
+    throw new KernelError(ENOTSUP, syscall, action, why);
+  }
+}
+
+/** A result of a call that makes something: the thing, or -errno. */
+export function made<T extends object>(result: T | number, syscall: string, action: string): T {
+  if (typeof result === "number") throw new KernelError(-result, syscall, action);
+  return result;
+}
+
+export type { Handle };

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: ISC
+/** The team that talks by MessagePort: the same wakes without Knell. */
+import { parentPort, Worker } from "node:worker_threads";
+import type { CtrlC } from "./demo-run.js";
+import { type Kind, probeCtrlC, Samples, Stamps, type Team, WORKERS } from "./demo-team.js";
+import { nowNs } from "./stats.js";
+
+export interface PortData {
+  readonly times: Float64Array<SharedArrayBuffer>;
+  readonly worker: number;
+}
+
+interface Answer {
+  readonly worker: number;
+  readonly kind: Kind;
+  readonly ns: number;
+}
+
+/** What the worker does: say how long it took to wake. */
+export function portMain({ times, worker }: PortData): void {
+  const stamps = new Stamps(times);
+  parentPort?.on("message", (kind: Kind) => {
+    const ns = stamps.since(0, nowNs());
+    const answer: Answer = { worker, kind, ns };
+    stamps.write(worker);
+    parentPort?.postMessage(answer);
+  });
+}
+
+export class PortTeam implements Team {
+  readonly samples = new Samples();
+  readonly #stamps = new Stamps();
+  readonly #workers: Worker[] = [];
+  readonly #ctrlC: CtrlC;
+  #awaited = 0;
+  #allAnswered: () => void = () => {};
+  #next = 0;
+
+  constructor(ctrlC: CtrlC) {
+    this.#ctrlC = ctrlC;
+    for (let worker = 1; worker <= WORKERS; worker++) {
+      const data: PortData = { times: this.#stamps.times, worker };
+      const thread = new Worker(new URL("./demo-peers.js", import.meta.url), {
+        workerData: { role: "port", ...data },
+      });
+      thread.on("message", (answer: Answer) => this.#answered(answer));
+      this.#workers.push(thread);
+    }
+  }
+
+  #answered({ worker, kind, ns }: Answer): void {
+    const digestNs = this.#stamps.since(worker, nowNs());
+    this.samples.add(kind, ns);
+    if (kind === "job") this.samples.add("digest", digestNs);
+    if (--this.#awaited === 0) this.#allAnswered();
+  }
+
+  #answers(count: number): Promise<void> {
+    this.#awaited = count;
+    return new Promise((resolve) => {
+      this.#allAnswered = resolve;
+    });
+  }
+
+  async probe(kind: Kind): Promise<void> {
+    if (kind === "job") {
+      // The sleeping workers take turns, as in a pool.
+      this.#next = (this.#next + 1) % WORKERS;
+      const answered = this.#answers(1);
+      this.#stamps.write(0);
+      this.#workers[this.#next]?.postMessage(kind);
+      return answered;
+    }
+    const answered = this.#answers(WORKERS);
+    const post = (): void => {
+      this.#stamps.write(0);
+      for (const worker of this.#workers) worker.postMessage(kind);
+    };
+    if (kind === "ctrl-c") return probeCtrlC(this.#ctrlC, post, answered);
+    post();
+    return answered;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: ISC
+/**
+ * Channels: packet rings with one file that is both ends. A record goes to exactly one receiver;
+ * ending a channel lets what is in it be received and refuses more. Channels also carry the news
+ * of ended threads to whoever asked for it.
+ */
+import { EAGAIN, EBADF, EMSGSIZE, EPIPE } from "../abi/errno.js";
+import type { Kthread } from "../arena/kthread.js";
+import { NIL } from "../arena/layout.js";
+import { SUPER, Super } from "../arena/superblock.js";
+import { deferredRun } from "../event/defer.js";
+import { published } from "../kern/alloc.js";
+import { type FileOps, type FilePtr, FREAD, FT_CHANNEL, FWRITE, fileAlloc } from "../kern/file.js";
+import { Obj, objectLock, objectUnlock } from "../kern/object.js";
+import { mutexLock, mutexUnlock } from "../sync/mutex.js";
+import { RANK_THREADS } from "../sync/order.js";
+import { ioObject, objectDone, objectSleep } from "./io.js";
+import { pipeCloseEnd, pipeFileOps } from "./pipe.js";
+import {
+  changedLocked,
+  PIPE_NO_WRITER,
+  Pipe,
+  type PipePtr,
+  type PipeShape,
+  pipeAbandon,
+  pipeObject,
+  readers,
+  recordBytes,
+  recordLengthLocked,
+  recordPutLocked,
+  recordTakeLocked,
+  writers,
+} from "./pipe-ring.js";
+
+/** A channel: one file, in limbo, that is both ends; NIL when memory is exhausted. */
+export function channelMake(k: Kthread, shape: PipeShape): FilePtr {
+  const p = pipeObject(k, shape);
+  if (p === 0) return NIL;
+  const fp = fileAlloc(k, FT_CHANNEL, p, FREAD | FWRITE);
+  if (fp === 0) {
+    pipeAbandon(k, p);
+    return NIL;
+  }
+  Obj.file.set(k, p, fp);
+  Obj.file2.set(k, p, fp);
+  published(k, p);
+  return fp;
+}
+
+/** The channel was ended and everything was taken. */
+export const CHANNEL_END = -0x30000;
+/** The record does not fit the buffer; nothing was taken. `channelNeed` tells its length. */
+export const CHANNEL_SHORT = -0x30001;
+
+/**
+ * Send one record; `fp` 0 stands for the channel itself. Returns 0, -EMSGSIZE, -EAGAIN, -EPIPE after
+ * the end, -EBADF. May sleep.
+ */
+export function channelSend(
+  k: Kthread,
+  p: PipePtr,
+  fp: FilePtr,
+  nonblock: boolean,
+  bytes: Uint8Array,
+  length: number,
+): number {
+  objectLock(k, p);
+  for (;;) {
+    if (fp !== 0 && Obj.file2.get(k, p) !== fp) return objectDone(k, p, -EBADF);
+    if (Pipe.closed.get(k, p) !== 0) return objectDone(k, p, -EPIPE);
+    if (recordBytes(length) > Pipe.size.get(k, p)) return objectDone(k, p, -EMSGSIZE);
+    if (recordBytes(length) <= Pipe.size.get(k, p) - Pipe.count.get(k, p)) {
+      recordPutLocked(k, p, bytes, 0, length);
+      Pipe.sent.add(k, p, 1);
+      changedLocked(k, p);
+      return objectDone(k, p, 0);
+    }
+    if (nonblock) return objectDone(k, p, -EAGAIN);
+    objectSleep(k, p, writers(p));
+  }
+}
+
+/**
+ * Take one record. Returns its length, CHANNEL_END, CHANNEL_SHORT when it is longer than the
+ * buffer, -EAGAIN, -EBADF. May sleep.
+ */
+export function channelReceive(
+  k: Kthread,
+  p: PipePtr,
+  fp: FilePtr,
+  nonblock: boolean,
+  into: Uint8Array,
+): number {
+  objectLock(k, p);
+  for (;;) {
+    if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
+    if (Pipe.records.get(k, p) > 0) {
+      if (recordLengthLocked(k, p) > into.length) return objectDone(k, p, CHANNEL_SHORT);
+      const n = recordTakeLocked(k, p, into, into.length);
+      Pipe.taken.add(k, p, 1);
+      changedLocked(k, p);
+      return objectDone(k, p, n);
+    }
+    if ((Pipe.closed.get(k, p) & PIPE_NO_WRITER) !== 0) return objectDone(k, p, CHANNEL_END);
+    if (nonblock) return objectDone(k, p, -EAGAIN);
+    objectSleep(k, p, readers(p));
+  }
+}
+
+/** Length of the next record, 0 if there is none (any more). */
+export function channelNeed(k: Kthread, p: PipePtr): number {
+  objectLock(k, p);
+  const length = Pipe.records.get(k, p) > 0 ? recordLengthLocked(k, p) : 0;
+  objectUnlock(k, p);
+  return length;
+}
+
+/** Nothing more will be sent; what is in the ring can still be received. Returns 0 or -EBADF. */
+export function channelEnd(k: Kthread, p: PipePtr, fp: FilePtr): number {
+  objectLock(k, p);
+  if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
+  Pipe.closed.set(k, p, Pipe.closed.get(k, p) | PIPE_NO_WRITER);
+  changedLocked(k, p);
+  return objectDone(k, p, 0);
+}
+export const channelFileOps: FileOps = {
+  ...pipeFileOps,
+  name: "channel",
+  close(k, fp) {
+    exitsUnwatch(k, ioObject(k, fp) as PipePtr);
+    pipeCloseEnd(k, fp);
+  },
+};
+
+/** From now on a record for every thread that ends is sent to the channel. */
+export function exitsWatch(k: Kthread, p: PipePtr): void {
+  const lock = Super.threadsLock.at(SUPER);
+  mutexLock(k, lock, RANK_THREADS);
+  Pipe.exitNext.set(k, p, Super.exitWatchers.get(k, SUPER) as PipePtr);
+  Pipe.hearsExits.set(k, p, 1);
+  Super.exitWatchers.set(k, SUPER, p);
+  mutexUnlock(k, lock);
+}
+
+function exitsUnwatch(k: Kthread, p: PipePtr): void {
+  const lock = Super.threadsLock.at(SUPER);
+  mutexLock(k, lock, RANK_THREADS);
+  if (Pipe.hearsExits.get(k, p) === 1) {
+    const next = Pipe.exitNext.get(k, p);
+    let other = Super.exitWatchers.get(k, SUPER) as PipePtr;
+    if (other === p) Super.exitWatchers.set(k, SUPER, next);
+    else {
+      while (Pipe.exitNext.get(k, other) !== p) other = Pipe.exitNext.get(k, other) as PipePtr;
+      Pipe.exitNext.set(k, other, next);
+    }
+    Pipe.hearsExits.set(k, p, 0);
+  }
+  mutexUnlock(k, lock);
+}
+
+/** Send a record to everybody who hears of ended threads; one without room misses it. */
+export function exitsPost(k: Kthread, bytes: Uint8Array, length: number): void {
+  const lock = Super.threadsLock.at(SUPER);
+  mutexLock(k, lock, RANK_THREADS);
+  let p = Super.exitWatchers.get(k, SUPER) as PipePtr;
+  while (p !== 0) {
+    channelSend(k, p, NIL, true, bytes, length);
+    p = Pipe.exitNext.get(k, p) as PipePtr;
+  }
+  mutexUnlock(k, lock);
+  if (k.deferred !== 0) deferredRun(k);
+}

@@ -1,0 +1,262 @@
+import type { Kthread } from "../arena/kthread.js";
+import {
+  defineStruct,
+  guardedBy,
+  IMMUTABLE,
+  line,
+  NIL,
+  type Ptr,
+  ptr,
+  word,
+  words,
+} from "../arena/layout.js";
+import { SUPER, Super } from "../arena/superblock.js";
+import { defineZone } from "../arena/zone.js";
+import { klistNotifyLocked } from "../event/klist.js";
+import { heapAlloc, heapFree, zabandon, zalloc } from "../kern/alloc.js";
+import { O, Obj, type ObjectPtr, objectInit, viewOf } from "../kern/object.js";
+import { PIPE_BUF_BYTES } from "../limits.js";
+import {
+  REASON_WOKEN,
+  WAITQ_WORDS,
+  type WaitqPtr,
+  waitqInit,
+  wakeAllLocked,
+  wakeOneLocked,
+} from "../sync/wait.js";
+
+export type PipePtr = Ptr<"pipe"> & ObjectPtr;
+
+const EXITS = guardedBy("t", "threads lock", () => Super.threadsLock.at(SUPER));
+
+export const Pipe = defineStruct(
+  "pipe",
+  {
+    buffer: line(word(IMMUTABLE, "ring of bytes; a byte buffer")),
+    size: word(IMMUTABLE, "its size in bytes, a multiple of 4"),
+    packet: word(IMMUTABLE, "1 if writes are records"),
+    recordMax: word(IMMUTABLE, "longest record in bytes"),
+    head: word(O, "byte offset of the oldest byte"),
+    count: word(O, "bytes in the ring, headers and padding included"),
+    payload: word(O, "bytes in the ring without headers and padding"),
+    records: word(O, "records in the ring, in packet mode"),
+    closed: word(O, "PIPE_* bits: which ends are gone"),
+    readers: words(WAITQ_WORDS, O, "threads blocked in read"),
+    writers: line(words(WAITQ_WORDS, O, "threads blocked in write")),
+    sent: word(O, "records or bytes accepted, for the inspector"),
+    taken: word(O, "records or bytes taken, for the inspector"),
+    exitNext: ptr<"pipe">(EXITS, "next channel that hears of ended threads"),
+    hearsExits: word(EXITS, "1 while it is on that list"),
+  },
+  Obj,
+);
+export const pipeZone = defineZone<"pipe">(Pipe.struct, Obj.spare.offset, 8);
+
+/** The read end is gone: writes fail with EPIPE. */
+export const PIPE_NO_READER = 1;
+/** The write end is gone, or the channel was ended: reads see EOF once the ring is empty. */
+export const PIPE_NO_WRITER = 2;
+
+const HEADER_BYTES = 4;
+
+/** Threads blocked in read. */
+export function readers(p: PipePtr): WaitqPtr {
+  return Pipe.readers.at(p) as number as WaitqPtr;
+}
+
+/** Threads blocked in write. */
+export function writers(p: PipePtr): WaitqPtr {
+  return Pipe.writers.at(p) as number as WaitqPtr;
+}
+
+/** What to make: capacity in bytes (a multiple of 4), packet mode, longest record. */
+export interface PipeShape {
+  readonly bytes: number;
+  readonly packet: boolean;
+  readonly recordMax: number;
+}
+
+/** The object of a pipe without its files, in limbo; NIL when memory is exhausted. */
+export function pipeObject(k: Kthread, shape: PipeShape): PipePtr {
+  const p = zalloc(k, pipeZone) as PipePtr;
+  if (p === 0) return NIL;
+  const buffer = heapAlloc(k, shape.bytes >> 2);
+  if (buffer === 0) {
+    zabandon(k, pipeZone, p);
+    return NIL;
+  }
+  objectInit(k, p);
+  Pipe.buffer.set(k, p, buffer);
+  Pipe.size.set(k, p, shape.bytes);
+  Pipe.packet.set(k, p, shape.packet ? 1 : 0);
+  Pipe.recordMax.set(k, p, shape.recordMax);
+  Pipe.head.set(k, p, 0);
+  Pipe.count.set(k, p, 0);
+  Pipe.payload.set(k, p, 0);
+  Pipe.records.set(k, p, 0);
+  Pipe.closed.set(k, p, 0);
+  Pipe.sent.set(k, p, 0);
+  Pipe.taken.set(k, p, 0);
+  Pipe.exitNext.set(k, p, NIL);
+  Pipe.hearsExits.set(k, p, 0);
+  waitqInit(k, readers(p), Obj.lockWord.at(p));
+  waitqInit(k, writers(p), Obj.lockWord.at(p));
+  publishViews(k, p);
+  return p;
+}
+
+/** Undo pipeObject. */
+export function pipeAbandon(k: Kthread, p: PipePtr): void {
+  heapFree(k, Pipe.buffer.get(k, p), Pipe.size.get(k, p) >> 2);
+  zabandon(k, pipeZone, p);
+}
+
+/** Payload bytes that can be read; an empty record counts as one byte, so that it is seen. */
+function readableLocked(k: Kthread, p: PipePtr): number {
+  const payload = Pipe.payload.get(k, p);
+  return payload === 0 && Pipe.records.get(k, p) > 0 ? 1 : payload;
+}
+
+/** Bytes that a writer could write now. */
+function freeLocked(k: Kthread, p: PipePtr): number {
+  const free = Pipe.size.get(k, p) - Pipe.count.get(k, p);
+  return Pipe.packet.get(k, p) === 0 ? free : Math.max(0, free - HEADER_BYTES);
+}
+
+/** State as the knotes see it. Without a reader, data to write is 0 and EOF is set. */
+function publishViews(k: Kthread, p: PipePtr): void {
+  const closed = Pipe.closed.get(k, p);
+  const noReader = (closed & PIPE_NO_READER) !== 0;
+  const noWriter = (closed & PIPE_NO_WRITER) !== 0;
+  Obj.readView.publish(k, p, viewOf(readableLocked(k, p), noWriter));
+  Obj.writeView.publish(k, p, viewOf(noReader ? 0 : freeLocked(k, p), noReader));
+}
+
+/** After an accepted operation or a change of the ends: views, knotes, and who can go on. */
+export function changedLocked(k: Kthread, p: PipePtr): void {
+  publishViews(k, p);
+  if (Obj.klist.get(k, p) !== 0) klistNotifyLocked(k, p);
+  else Obj.edge.publish(k, p, (Obj.edge.hint(k, p) + 1) | 0);
+  if (Pipe.closed.get(k, p) !== 0) {
+    wakeAllLocked(k, readers(p), REASON_WOKEN);
+    wakeAllLocked(k, writers(p), REASON_WOKEN);
+    return;
+  }
+  if (Pipe.count.get(k, p) > 0) wakeOneLocked(k, readers(p));
+  if (freeLocked(k, p) > 0) wakeOneLocked(k, writers(p));
+}
+
+/** Copy into the ring at its end; object lock held, and the bytes fit. */
+function putLocked(k: Kthread, p: PipePtr, bytes: Uint8Array, from: number, length: number): void {
+  const size = Pipe.size.get(k, p);
+  const count = Pipe.count.get(k, p);
+  const base = Pipe.buffer.get(k, p) * 4;
+  const at = (Pipe.head.get(k, p) + count) % size;
+  const first = Math.min(length, size - at);
+  copyBytes(k.bytes, base + at, bytes, from, first);
+  copyBytes(k.bytes, base, bytes, from + first, length - first);
+  Pipe.count.set(k, p, count + length);
+}
+
+/** Copy out of the ring's start, without consuming, `skip` bytes in; object lock held. */
+export function peekLocked(
+  k: Kthread,
+  p: PipePtr,
+  skip: number,
+  into: Uint8Array,
+  to: number,
+  length: number,
+): void {
+  const size = Pipe.size.get(k, p);
+  const base = Pipe.buffer.get(k, p) * 4;
+  const at = (Pipe.head.get(k, p) + skip) % size;
+  const first = Math.min(length, size - at);
+  copyBytes(into, to, k.bytes, base + at, first);
+  copyBytes(into, to + first, k.bytes, base, length - first);
+}
+
+/** Below this many bytes a loop beats the set-up of a bulk copy. */
+const LOOP_BYTES = 48;
+
+function copyBytes(
+  to: Uint8Array,
+  toAt: number,
+  from: Uint8Array,
+  fromAt: number,
+  length: number,
+): void {
+  if (length > LOOP_BYTES) {
+    to.set(from.subarray(fromAt, fromAt + length), toAt);
+    return;
+  }
+  for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i] as number;
+}
+
+/** Drop bytes at the start of the ring; object lock held. */
+export function consumeLocked(k: Kthread, p: PipePtr, length: number): void {
+  const size = Pipe.size.get(k, p);
+  Pipe.head.set(k, p, (Pipe.head.get(k, p) + length) % size);
+  Pipe.count.add(k, p, -length);
+}
+
+/** Bytes that a record of `length` takes in the ring. */
+export function recordBytes(length: number): number {
+  return HEADER_BYTES + ((length + 3) & ~3);
+}
+
+/** Length of the oldest record; object lock held, and there is one. */
+export function recordLengthLocked(k: Kthread, p: PipePtr): number {
+  return k.a[Pipe.buffer.get(k, p) + (Pipe.head.get(k, p) >> 2)] as number;
+}
+
+/** Append a record that fits; object lock held. */
+export function recordPutLocked(
+  k: Kthread,
+  p: PipePtr,
+  bytes: Uint8Array,
+  from: number,
+  length: number,
+): void {
+  const size = Pipe.size.get(k, p);
+  const at = (Pipe.head.get(k, p) + Pipe.count.get(k, p)) % size;
+  k.a[Pipe.buffer.get(k, p) + (at >> 2)] = length;
+  Pipe.count.add(k, p, HEADER_BYTES);
+  putLocked(k, p, bytes, from, length);
+  Pipe.count.add(k, p, recordBytes(length) - HEADER_BYTES - length);
+  Pipe.records.add(k, p, 1);
+  Pipe.payload.add(k, p, length);
+}
+
+/** Take the oldest record, as much of it as fits; returns the bytes copied. */
+export function recordTakeLocked(k: Kthread, p: PipePtr, into: Uint8Array, room: number): number {
+  const length = recordLengthLocked(k, p);
+  const n = Math.min(length, room);
+  peekLocked(k, p, HEADER_BYTES, into, 0, n);
+  consumeLocked(k, p, recordBytes(length));
+  Pipe.records.add(k, p, -1);
+  Pipe.payload.add(k, p, -length);
+  return n;
+}
+
+/** Write what goes in now, object lock held. Returns how much; 0 if it has to wait. */
+export function writeSomeLocked(
+  k: Kthread,
+  p: PipePtr,
+  bytes: Uint8Array,
+  from: number,
+  length: number,
+): number {
+  const free = Pipe.size.get(k, p) - Pipe.count.get(k, p);
+  if (Pipe.packet.get(k, p) === 1) {
+    const n = Math.min(length, Pipe.recordMax.get(k, p));
+    if (recordBytes(n) > free) return 0;
+    recordPutLocked(k, p, bytes, from, n);
+    return n;
+  }
+  // A short write goes in whole, and so does the rest of a long one that has become short.
+  if (free === 0 || (from === 0 && length <= PIPE_BUF_BYTES && length > free)) return 0;
+  const n = Math.min(length, free);
+  putLocked(k, p, bytes, from, n);
+  Pipe.payload.add(k, p, n);
+  return n;
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: ISC
+/**
+ * Invariants of memory: every word above the fixed tables belongs to exactly one slot or buffer,
+ * which is either free or reachable, and the counts say so.
+ */
+import { heapClass } from "../arena/heap.js";
+import type { StructInfo } from "../arena/layout.js";
+import { SUPER, Super } from "../arena/superblock.js";
+import { Zone, type ZoneDef, zones } from "../arena/zone.js";
+import { Kqueue, kqueueZone } from "../event/structs.js";
+import { bellZone } from "../fd/bell.js";
+import { eventfdZone } from "../fd/eventfd.js";
+import { pipeZone } from "../fd/pipe-ring.js";
+import { Obj } from "../kern/object.js";
+import { LINE_WORDS } from "../limits.js";
+import { waitrecZone } from "../sync/wait.js";
+import { chainAt, peek } from "./peek.js";
+import type { Walk } from "./walk.js";
+
+/** A run of words that something owns. */
+interface Extent {
+  readonly at: number;
+  readonly words: number;
+  readonly what: string;
+}
+
+const HEAP_CLASSES = 28;
+
+/** All invariants of zones and buffers; comes after everything reachable was claimed. */
+export function checkMemory(w: Walk): void {
+  const extents: Extent[] = [];
+  for (const [at, { zone, what }] of w.slots) {
+    extents.push({ at, words: zone.struct.words, what: `${zone.struct.name} (${what})` });
+  }
+  for (const [at, words] of w.buffers) extents.push({ at, words, what: "buffer" });
+  let accounted = 0;
+  for (const zone of zones) accounted += checkZone(w, zone, extents);
+  accounted += checkBuffers(w, extents);
+  w.same(w.first + accounted, w.brk, () => "the sum of all slots and buffers");
+  checkOverlap(w, extents);
+}
+
+function zoneAt(w: Walk, zone: ZoneDef<string>): number {
+  return peek(w.k, Super.zoneTable, SUPER) + zone.index * LINE_WORDS;
+}
+
+/** One zone: its free list, its counts. Returns the words that it has carved. */
+function checkZone(w: Walk, zone: ZoneDef<string>, extents: Extent[]): number {
+  const { k } = w;
+  const { name, words } = zone.struct;
+  const z = zoneAt(w, zone);
+  const free = peek(k, Zone.free, z);
+  const live = peek(k, Zone.live, z);
+  const total = peek(k, Zone.total, z);
+  const list = chainAt(k, peek(k, Zone.head, z), zone.linkAt, w.limit);
+  w.same(peek(k, Zone.slotWords, z), words, () => `zone ${name}: slot size`);
+  w.same(list.length, free, () => `zone ${name}: length of the free list`);
+  w.same(list.at(-1) ?? 0, peek(k, Zone.tail, z), () => `zone ${name}: end of the free list`);
+  w.same(live + free, total, () => `zone ${name}: live and free slots`);
+  let reached = 0;
+  for (const slot of w.slots.values()) if (slot.zone === zone) reached++;
+  // Records of awaiting threads are known to those threads alone while they are not linked.
+  if (zone.index === waitrecZone.index) {
+    w.check(live >= reached, () => `zone ${name}: ${live} live slots, ${reached} reachable`);
+  } else {
+    w.same(reached, live, () => `zone ${name}: reachable slots`);
+  }
+  for (const at of list) {
+    const user = w.slots.get(at);
+    w.check(user === undefined, () => `${name} ${at} is free and ${user?.what}`);
+    if (user === undefined) extents.push({ at, words, what: `free ${name}` });
+    checkFreeSlot(w, zone, at);
+  }
+  return total * words + peek(k, Zone.chunkEnd, z) - peek(k, Zone.chunk, z);
+}
+
+const objectZones: readonly ZoneDef<string>[] = [kqueueZone, eventfdZone, pipeZone, bellZone];
+
+/** Lock words keep their meaning in a free slot: nobody may hold one. */
+function checkFreeSlot(w: Walk, zone: ZoneDef<string>, at: number): void {
+  if (!objectZones.includes(zone)) return;
+  const what = (struct: StructInfo) => () => `lock of free ${struct.name} ${at}`;
+  w.unlocked(at + Obj.lockWord.offset, what(zone.struct));
+  if (zone.index === kqueueZone.index) w.unlocked(at + Kqueue.lock.offset, what(zone.struct));
+}
+
+/** Byte buffers: free lists and what is in use. Returns the words of both. */
+function checkBuffers(w: Walk, extents: Extent[]): number {
+  const { k } = w;
+  const live = peek(k, Super.heapLive, SUPER);
+  let used = 0;
+  for (const words of w.buffers.values()) used += words;
+  w.same(used, live, () => "words in reachable buffers");
+  let free = 0;
+  for (let cls = 0; cls < HEAP_CLASSES; cls++) {
+    const words = 2 ** cls;
+    const list = chainAt(k, k.a[Super.heapFree.at(SUPER) + cls] as number, 0, w.limit);
+    for (const at of list) {
+      w.check(!w.buffers.has(at), () => `buffer ${at} is free and in use`);
+      extents.push({ at, words, what: "free buffer" });
+    }
+    free += list.length * words;
+  }
+  return live + free;
+}
+
+/** Words of the buffer that a request for `words` gets. */
+export function bufferWords(words: number): number {
+  return 2 ** heapClass(words);
+}
+
+function checkOverlap(w: Walk, extents: Extent[]): void {
+  extents.sort((x, y) => x.at - y.at);
+  let before: Extent | undefined;
+  for (const extent of extents) {
+    const outside = extent.at < w.first || extent.at + extent.words > w.brk;
+    w.check(!outside, () => `${extent.what} at ${extent.at} is outside of the arena's memory`);
+    if (before !== undefined && before.at + before.words > extent.at) {
+      w.problems.push(`${before.what} at ${before.at} overlaps ${extent.what} at ${extent.at}`);
+    }
+    before = extent;
+  }
+}

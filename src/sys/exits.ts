@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: ISC
+/**
+ * The end of a thread. Whoever hears that a worker ended (the warden, or the thread that adopted
+ * it) reaps what it left behind: in the dead thread's own name, since nobody else uses that
+ * identity any more, it takes its wait records off the queues and passes their wakes on, closes the
+ * descriptors that its handles owned, tells who watches for exits, and gives its slot back.
+ *
+ * A thread is claimed by changing its state to DEAD, so that it is reaped once. One that ended with
+ * a lock in its hand stays DEAD and keeps its slot: what it was doing is not undone yet.
+ */
+import type { Kthread, ThreadHost } from "../arena/kthread.js";
+import { NIL } from "../arena/layout.js";
+import { SUPER, Super } from "../arena/superblock.js";
+import { deferredRun } from "../event/defer.js";
+import { exitsPost } from "../fd/channel.js";
+import { slotFree, slotLeave } from "../kern/attach.js";
+import { fdClose } from "../kern/descrip.js";
+import { curtable, FD_OPEN, Fdentry, Fdtable, fdEntry, fdOwnerLocked } from "../kern/fdtable.js";
+import {
+  THREAD_DEAD,
+  THREAD_DYING,
+  THREAD_RUNNING,
+  Thread,
+  type ThreadPtr,
+} from "../kern/thread.js";
+import { FD_CHUNK_ENTRIES, FD_CHUNKS_MAX, LOCKS_HELD_MAX } from "../limits.js";
+import { LOCK_OWNER_MASK, mutexLock, mutexUnlock } from "../sync/mutex.js";
+import { RANK_QUEUE, RANK_TABLE, RANK_THREADS } from "../sync/order.js";
+import {
+  REC_ARMED,
+  REC_CLAIMED,
+  REC_FREE,
+  Waitq,
+  Waitrec,
+  type WaitrecPtr,
+  waitTakeFired,
+  waitUnlinkLocked,
+  wakeAsyncLocked,
+  wakeOneLocked,
+} from "../sync/wait.js";
+import { recordsFree } from "./async.js";
+import { slotNumber } from "./handle.js";
+import { kernelAttach, kernelSeize } from "./kernel.js";
+
+/** How a worker ended. */
+export interface Ending {
+  /** Number that the runtime knows its thread by. */
+  readonly hostThread: number;
+  /** Number and name that it was given when it was spawned or adopted. */
+  readonly worker: number;
+  readonly name: string;
+  readonly code: number;
+  /** What it threw, as text; empty if it did not. */
+  readonly error: string;
+  /** Number of its thread in the kernel, once that is reaped. */
+  thread?: number;
+  /** Numbers of threads that ended with it. */
+  readonly relatives: number[];
+}
+
+/** What a watcher of exits reads. `thread` is 0 if the worker was not attached. */
+export interface ExitRecord {
+  readonly thread: number;
+  readonly worker: number;
+  readonly name: string;
+  readonly code: number;
+  readonly error: string;
+}
+
+const FIXED_WORDS = 4;
+/** Longest error text in a record: a stack's first lines. */
+const TEXT_MAX = 2000;
+
+/** [thread, worker, code, length of the name in bytes] in native order, the name, the error. */
+function recordBytes(record: ExitRecord): Uint8Array {
+  const encoder = new TextEncoder();
+  const name = encoder.encode(record.name.slice(0, TEXT_MAX));
+  const error = encoder.encode(record.error.slice(0, TEXT_MAX));
+  const bytes = new Uint8Array(FIXED_WORDS * 4 + name.length + error.length);
+  const words = [record.thread, record.worker, record.code, name.length];
+  new Int32Array(bytes.buffer, 0, FIXED_WORDS).set(words);
+  bytes.set(name, FIXED_WORDS * 4);
+  bytes.set(error, FIXED_WORDS * 4 + name.length);
+  return bytes;
+}
+
+/** Read a record that `recordBytes` made. */
+export function exitRecord(bytes: Uint8Array): ExitRecord {
+  const copy = bytes.slice();
+  const words = new Int32Array(copy.buffer, 0, FIXED_WORDS);
+  const [thread = 0, worker = 0, code = 0, nameLength = 0] = words;
+  const decoder = new TextDecoder();
+  const text = copy.subarray(FIXED_WORDS * 4);
+  const name = decoder.decode(text.subarray(0, nameLength));
+  return { thread, worker, code, name, error: decoder.decode(text.subarray(nameLength)) };
+}
+
+/** Note by which number the runtime knows the calling thread, and who hears of its end. */
+export function threadIntroduce(k: Kthread, hostThread: number, warden: number): void {
+  const lock = Super.threadsLock.at(SUPER);
+  const thread = k.thread as ThreadPtr;
+  mutexLock(k, lock, RANK_THREADS);
+  Thread.worker.set(k, thread, hostThread);
+  Thread.adopted.set(k, thread, warden);
+  mutexUnlock(k, lock);
+}
+
+/** A number for a worker, unique in the kernel; numbers start at 1. */
+export function workerNumber(k: Kthread): number {
+  return Super.workers.fetchAdd(k, SUPER, 1) + 1;
+}
+
+/**
+ * A worker has ended: reap the threads that it was attached as, and then tell who watches. False
+ * if that could not be told yet, because the thread table is full: call it again later, with the
+ * same object.
+ */
+export function workerEnded(buffer: SharedArrayBuffer, host: ThreadHost, ending: Ending): boolean {
+  const view = { a: new Int32Array(buffer) } as Kthread;
+  for (const number of slotsWhere(view, Thread.worker, ending.hostThread)) {
+    const dead = claim(view, buffer, host, number);
+    if (dead === null) continue;
+    ending.thread ??= serialOf(dead);
+    reap(dead);
+    familyEnded(view, buffer, host, number, ending.relatives);
+  }
+  return tell(buffer, host, ending);
+}
+
+/** Post the records; false if the thread table is full. */
+function tell(buffer: SharedArrayBuffer, host: ThreadHost, ending: Ending): boolean {
+  // Not in the dead thread's name: when a watcher hears of the end, the slot is free already.
+  const k = kernelAttach(buffer, host);
+  if (typeof k === "number") return false;
+  post(k, { ...ending, thread: ending.thread ?? 0 });
+  const error = "the thread that kept its warden ended";
+  for (const thread of ending.relatives) {
+    post(k, { worker: 0, name: "", code: 1, error, thread });
+  }
+  slotLeave(k);
+  return true;
+}
+
+function serialOf(k: Kthread): number {
+  return k.a[Thread.serial.at(k.thread as ThreadPtr)] as number;
+}
+
+/** Slots in use whose field has a value. The fields are set once per attachment. */
+function slotsWhere(view: Kthread, field: { at(p: ThreadPtr): number }, value: number): number[] {
+  const found: number[] = [];
+  if (value === 0) return found;
+  const count = view.a[Super.threadsMax.at(SUPER)] as number;
+  for (let number = 1; number <= count; number++) {
+    const thread = placeOf(view, number);
+    const state = Thread.state.load(view, thread);
+    if (state !== THREAD_RUNNING && state !== THREAD_DYING) continue;
+    if (view.a[field.at(thread)] === value) found.push(number);
+  }
+  return found;
+}
+
+function placeOf(view: Kthread, number: number): ThreadPtr {
+  const table = view.a[Super.threadTable.at(SUPER)] as number;
+  return (table + (number - 1) * Thread.struct.words) as ThreadPtr;
+}
+
+/** Ask for a thread's end: from now on it is DYING, but nothing is taken from it. */
+export function workerDying(buffer: SharedArrayBuffer, hostThread: number): void {
+  const view = { a: new Int32Array(buffer) } as Kthread;
+  for (const number of slotsWhere(view, Thread.worker, hostThread)) {
+    Thread.state.cas(view, placeOf(view, number), THREAD_RUNNING, THREAD_DYING);
+  }
+}
+
+/** Make a thread DEAD and take over its identity; null if somebody else did. */
+function claim(
+  view: Kthread,
+  buffer: SharedArrayBuffer,
+  host: ThreadHost,
+  number: number,
+): Kthread | null {
+  const thread = placeOf(view, number);
+  for (const state of [THREAD_RUNNING, THREAD_DYING]) {
+    if (Thread.state.cas(view, thread, state, THREAD_DEAD) === state) {
+      return kernelSeize(buffer, host, number);
+    }
+  }
+  return null;
+}
+
+/** A thread that kept the warden is gone, and with it the warden and all its workers. */
+function familyEnded(
+  view: Kthread,
+  buffer: SharedArrayBuffer,
+  host: ThreadHost,
+  warden: number,
+  relatives: number[],
+): void {
+  if (Super.warden.cas(view, SUPER, warden, 0) !== warden) return;
+  for (const number of slotsWhere(view, Thread.adopted, warden)) {
+    const dead = claim(view, buffer, host, number);
+    if (dead === null) continue;
+    relatives.push(serialOf(dead));
+    reap(dead);
+  }
+}
+
+function post(k: Kthread, record: ExitRecord): void {
+  const bytes = recordBytes(record);
+  exitsPost(k, bytes, bytes.length);
+  if (k.deferred !== 0) deferredRun(k);
+}
+
+/** Clean up after a thread, in its name. */
+function reap(dead: Kthread): void {
+  if (holdsLocks(dead)) return;
+  const thread = dead.thread as ThreadPtr;
+  waitLeave(dead, Thread.record.get(dead, thread));
+  for (let rec = Thread.records.get(dead, thread); rec !== 0; ) {
+    waitLeave(dead, rec);
+    rec = Waitrec.sibling.get(dead, rec);
+  }
+  waitTakeFired(dead);
+  recordsFree(dead);
+  closeOwned(dead);
+  dead.a[dead.callAt] = 0;
+  slotFree(dead, thread);
+}
+
+function holdsLocks(dead: Kthread): boolean {
+  for (let i = 0; i < LOCKS_HELD_MAX; i++) {
+    const lock = dead.a[dead.locksAt + i] as number;
+    if (lock !== 0 && ((dead.a[lock] as number) & LOCK_OWNER_MASK) === dead.owner) return true;
+  }
+  return false;
+}
+
+/**
+ * Take a dead thread's record off its queue. Whether it had been claimed, or was to wake for a
+ * timer: somebody else is woken in its place, and finds out whether there is anything to do.
+ */
+function waitLeave(dead: Kthread, rec: WaitrecPtr): void {
+  const lock = dead.a[Waitrec.lock.at(rec)] as number;
+  if (lock === 0) return;
+  mutexLock(dead, lock, RANK_QUEUE);
+  const wq = Waitrec.waitq.get(dead, rec);
+  const state = Waitrec.state.get(dead, rec);
+  if (state !== REC_FREE) waitUnlinkLocked(dead, wq, rec);
+  if (state === REC_ARMED || state === REC_CLAIMED) {
+    if (Waitq.head.get(dead, wq) !== 0) wakeOneLocked(dead, wq);
+    else wakeAsyncLocked(dead, wq);
+  }
+  mutexUnlock(dead, lock);
+  if (dead.deferred !== 0) deferredRun(dead);
+}
+
+/** Close the descriptors that handles of the dead thread owned. */
+function closeOwned(dead: Kthread): void {
+  const table = curtable(dead);
+  const owner = slotNumber(dead);
+  const owned: number[] = [];
+  mutexLock(dead, Fdtable.lock.at(table), RANK_TABLE);
+  for (let fd = 0; fd < FD_CHUNKS_MAX * FD_CHUNK_ENTRIES; fd++) {
+    const entry = fdEntry(dead, table, fd);
+    if (entry === NIL) fd += FD_CHUNK_ENTRIES - 1;
+    else if (Fdentry.state.get(dead, entry) === FD_OPEN && fdOwnerLocked(dead, entry) === owner) {
+      owned.push(fd);
+    }
+  }
+  mutexUnlock(dead, Fdtable.lock.at(table));
+  for (const fd of owned) {
+    fdClose(dead, fd);
+    if (dead.deferred !== 0) deferredRun(dead);
+  }
+}
+
+/** Slot of the thread that keeps the kernel's warden, 0 if there is none. */
+export function wardenKeeper(k: Kthread): number {
+  return Super.warden.load(k, SUPER);
+}
+
+/** Become the keeper of the warden; false if another thread is. */
+export function wardenKeep(k: Kthread): boolean {
+  return Super.warden.cas(k, SUPER, 0, slotNumber(k)) === 0;
+}
+
+/** Stop being its keeper. */
+export function wardenLeave(k: Kthread): void {
+  Super.warden.cas(k, SUPER, slotNumber(k), 0);
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: ISC
+/**
+ * What a JavaScript object holds: one open file, by a descriptor number that is marked as owned by
+ * the thread. The number's reference is the handle's, so an operation needs no look-up; it only
+ * looks whether the number still names the file, because a program may close it by number. When
+ * the thread ends, the marks say what to close.
+ */
+import { ENOMEM, ESTALE } from "../abi/errno.js";
+import type { Kthread } from "../arena/kthread.js";
+import type { Ptr } from "../arena/layout.js";
+import { deferredRun } from "../event/defer.js";
+import { kqueueCreate } from "../event/kqueue.js";
+import { bellMake } from "../fd/bell.js";
+import { channelMake } from "../fd/channel.js";
+import { eventfdMake } from "../fd/eventfd.js";
+import { pipeMake } from "../fd/pipe.js";
+import { published } from "../kern/alloc.js";
+import { fdClose, fdInstall } from "../kern/descrip.js";
+import { fdHint } from "../kern/fdtable.js";
+import { File, type FilePtr, fileDrop, fileHoldStale, fileHold } from "../kern/file.js";
+import type { ObjectPtr } from "../kern/object.js";
+import { callEnter, callLeave } from "../kern/thread.js";
+import { OWNER_SLOT_BITS } from "../limits.js";
+import { SYS } from "./calls.js";
+
+export interface Handle {
+  readonly fd: number;
+  readonly fp: FilePtr;
+  readonly obj: ObjectPtr;
+  /** Access as the file has it: FREAD, FWRITE. */
+  readonly type: number;
+}
+
+/** Number of the calling thread's slot. */
+export function slotNumber(k: Kthread): number {
+  return k.owner & ((1 << OWNER_SLOT_BITS) - 1);
+}
+
+function handleOf(k: Kthread, fd: number, fp: FilePtr): Handle {
+  return { fd, fp, obj: File.object.hint(k, fp), type: File.type.hint(k, fp) };
+}
+
+/** Give a new file, in limbo, its number; -ENOMEM, -EMFILE. The file is dropped on failure. */
+function install(k: Kthread, fp: FilePtr): Handle | number {
+  if (fp === 0) return -ENOMEM;
+  const fd = fdInstall(k, fp, true, 0, slotNumber(k));
+  published(k, fp);
+  if (fd >= 0) return handleOf(k, fd, fp);
+  fileDrop(k, fp);
+  if (k.deferred !== 0) deferredRun(k);
+  return fd;
+}
+
+/** A channel whose ring has `bytes` bytes. */
+export function handleChannel(k: Kthread, bytes: number): Handle | number {
+  callEnter(k, SYS.pipe2);
+  const made = install(k, channelMake(k, { bytes, packet: true, recordMax: bytes - 4 }));
+  callLeave(k);
+  return made;
+}
+
+export function handleBell(k: Kthread): Handle | number {
+  callEnter(k, SYS.eventfd);
+  const made = install(k, bellMake(k));
+  callLeave(k);
+  return made;
+}
+
+/** A counter in the fast lane. */
+export function handleCounter(k: Kthread, initial: number, flags: number): Handle | number {
+  callEnter(k, SYS.eventfd);
+  const made = install(k, eventfdMake(k, initial, flags, true));
+  callLeave(k);
+  return made;
+}
+
+/** Both ends of a pipe. */
+export function handlePipe(k: Kthread, bytes: number): { read: Handle; write: Handle } | number {
+  callEnter(k, SYS.pipe2);
+  const made = pipeInstall(k, bytes);
+  callLeave(k);
+  return made;
+}
+
+function pipeInstall(k: Kthread, bytes: number): { read: Handle; write: Handle } | number {
+  const ends = pipeMake(k, { bytes, packet: false, recordMax: bytes }, 0);
+  if (ends === null) return -ENOMEM;
+  const read = install(k, ends.read);
+  if (typeof read === "number") {
+    published(k, ends.write);
+    fileDrop(k, ends.write);
+    if (k.deferred !== 0) deferredRun(k);
+    return read;
+  }
+  const write = install(k, ends.write);
+  if (typeof write === "number") {
+    handleClose(k, read);
+    return write;
+  }
+  return { read, write };
+}
+
+export function handleQueue(k: Kthread): Handle | number {
+  callEnter(k, SYS.kqueue);
+  const fd = kqueueCreate(k, true, slotNumber(k));
+  callLeave(k);
+  return fd < 0 ? fd : handleOf(k, fd, fdHint(k, fd));
+}
+
+/** Generation of an open file: what a handle given to another thread has to match. */
+export function handleGeneration(k: Kthread, h: Handle): number {
+  return File.generation.get(k, h.fp);
+}
+
+/** Open the file that another thread's handle names. -ESTALE if it is gone, -EMFILE. */
+export function handleAttach(
+  k: Kthread,
+  type: number,
+  file: number,
+  generation: number,
+): Handle | number {
+  const fp = file as Ptr<"file">;
+  const inside = file > 0 && file + File.struct.words <= k.a.length && file % 16 === 0;
+  if (!inside || !fileHoldStale(k, fp, generation)) return -ESTALE;
+  if (File.type.load(k, fp) !== type) {
+    fileDrop(k, fp);
+    return -ESTALE;
+  }
+  const fd = fdInstall(k, fp, true, 0, slotNumber(k));
+  if (fd >= 0) return handleOf(k, fd, fp);
+  fileDrop(k, fp);
+  return fd;
+}
+
+/** Whether the handle's number still names its file. */
+export function handleLive(k: Kthread, h: Handle): boolean {
+  return fdHint(k, h.fd) === h.fp;
+}
+
+/** Close the number, and with its last reference the object. 0 or -EBADF. */
+export function handleClose(k: Kthread, h: Handle): number {
+  if (!handleLive(k, h)) return 0;
+  callEnter(k, SYS.close);
+  const result = fdClose(k, h.fd);
+  if (k.deferred !== 0) deferredRun(k);
+  callLeave(k);
+  return result;
+}
+
+/** A second handle on the same file. */
+export function handleDup(k: Kthread, h: Handle): Handle | number {
+  fileHold(k, h.fp);
+  const fd = fdInstall(k, h.fp, true, 0, slotNumber(k));
+  if (fd >= 0) return handleOf(k, fd, h.fp);
+  fileDrop(k, h.fp);
+  return fd;
+}
