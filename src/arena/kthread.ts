@@ -100,6 +100,9 @@ export class Kthread {
   readonly manualClock: boolean;
   /** Fault injection: fail the n-th allocation from now; 0 is off. Tests only. */
   failAllocation = 0;
+  /** Wakes of this thread's that were a notify, and those that found their target awake. */
+  notifies = 0;
+  notifiesSpared = 0;
   /** Net wakes that found work although nobody had woken the thread (see design of the wait). */
   netHits = 0;
 

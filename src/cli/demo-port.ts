@@ -2,7 +2,7 @@
 /** The team that talks by MessagePort: the same wakes without Knell. */
 import { parentPort, Worker } from "node:worker_threads";
 import type { CtrlC } from "./demo-run.js";
-import { type Kind, probeCtrlC, Samples, Stamps, type Team, WORKERS } from "./demo-team.js";
+import { type Kind, MAIN, probeCtrlC, Samples, Stamps, type Team, WORKERS } from "./demo-team.js";
 import { nowNs } from "./stats.js";
 
 export interface PortData {
@@ -20,7 +20,7 @@ interface Answer {
 export function portMain({ times, worker }: PortData): void {
   const stamps = new Stamps(times);
   parentPort?.on("message", (kind: Kind) => {
-    const ns = stamps.since(0, nowNs());
+    const ns = nowNs() - stamps.read(MAIN);
     const answer: Answer = { worker, kind, ns };
     stamps.write(worker);
     parentPort?.postMessage(answer);
@@ -49,7 +49,7 @@ export class PortTeam implements Team {
   }
 
   #answered({ worker, kind, ns }: Answer): void {
-    const digestNs = this.#stamps.since(worker, nowNs());
+    const digestNs = nowNs() - this.#stamps.read(worker);
     this.samples.add(kind, ns);
     if (kind === "job") this.samples.add("digest", digestNs);
     if (--this.#awaited === 0) this.#allAnswered();
@@ -63,17 +63,17 @@ export class PortTeam implements Team {
   }
 
   async probe(kind: Kind): Promise<void> {
-    if (kind === "job") {
+    if (kind === "job" || kind === "stop") {
       // The sleeping workers take turns, as in a pool.
       this.#next = (this.#next + 1) % WORKERS;
       const answered = this.#answers(1);
-      this.#stamps.write(0);
+      this.#stamps.write(MAIN);
       this.#workers[this.#next]?.postMessage(kind);
       return answered;
     }
     const answered = this.#answers(WORKERS);
     const post = (): void => {
-      this.#stamps.write(0);
+      this.#stamps.write(MAIN);
       for (const worker of this.#workers) worker.postMessage(kind);
     };
     if (kind === "ctrl-c") return probeCtrlC(this.#ctrlC, post, answered);

@@ -8,26 +8,50 @@ import { type CtrlC, type Run, sleep } from "./demo-run.js";
 import { nowNs } from "./stats.js";
 
 export const WORKERS = 4;
+/** Period of each worker's own timer. */
+export const TICK_MS = 50;
 
 /** What a team is woken by. A digest is how a worker answers a job: it wakes this thread. */
 export type Kind = "job" | "reload" | "stop" | "ctrl-c" | "tick" | "digest";
 
-/** Times at which somebody was about to wake somebody, shared by all threads. */
+/** Main thread in Stamps; the workers are 1 to WORKERS. */
+export const MAIN = 0;
+const DRILL = WORKERS + 1;
+const QUIET_SINCE = WORKERS + 2;
+
+/** What all threads of a team see: the times at which somebody was about to wake somebody. */
 export class Stamps {
   readonly times: Float64Array<SharedArrayBuffer>;
 
-  constructor(times = new Float64Array(new SharedArrayBuffer(8 * (WORKERS + 1)))) {
+  constructor(times = new Float64Array(new SharedArrayBuffer(8 * (WORKERS + 3)))) {
     this.times = times;
   }
 
-  /** Worker 1 to 4, or 0 for the main thread: about to wake. */
+  /** The thread `who` is about to wake another. */
   write(who: number): void {
     this.times[who] = nowNs();
   }
 
-  /** How long ago that was at the time `woke`. */
-  since(who: number, woke: number): number {
-    return woke - (this.times[who] as number);
+  read(who: number): number {
+    return this.times[who] as number;
+  }
+
+  /** Whether the next Ctrl-C is one of the demo's own, which ends nothing. */
+  get drill(): boolean {
+    return this.times[DRILL] === 1;
+  }
+
+  set drill(on: boolean) {
+    this.times[DRILL] = on ? 1 : 0;
+  }
+
+  /** Since when no thread computes; Infinity while one does. */
+  get quietSince(): number {
+    return this.times[QUIET_SINCE] as number;
+  }
+
+  set quietSince(ns: number) {
+    this.times[QUIET_SINCE] = ns;
   }
 }
 
@@ -47,14 +71,10 @@ export class Samples {
     }
     return list;
   }
-
-  clear(): void {
-    this.#lists.clear();
-  }
 }
 
 export interface Team {
-  /** Wake one worker (a job) or all of them (the rest); done when all have told their samples. */
+  /** Wake one worker (a job, a stop) or all of them; done when they have told their samples. */
   probe(kind: Kind): Promise<void>;
   readonly samples: Samples;
 }
@@ -73,11 +93,11 @@ interface Plan {
 const PLAN: readonly Plan[] = [
   { kind: "job", times: 32, gives: ["job", "digest"] },
   { kind: "reload", times: 10, gives: ["reload"] },
-  { kind: "stop", times: 10, gives: ["stop"] },
+  { kind: "stop", times: 16, gives: ["stop"] },
   { kind: "ctrl-c", times: 10, gives: ["ctrl-c"] },
 ];
 const ROUNDS = 12;
-const WARM_UP_ROUNDS = 1;
+const ROUNDS_MIN = 3;
 /** Time for everybody to be asleep again. */
 const GAP_MS = 1;
 
@@ -98,8 +118,8 @@ async function round(run: Run, team: Team, rounds: Rounds): Promise<void> {
 }
 
 /**
- * Probe the teams in turns until all rounds are done or the time is up. Ticks come by themselves:
- * all that were late or in time meanwhile are one round.
+ * Probe the teams in turns until all rounds are done or the time is up, after one round that does
+ * not count.
  */
 export async function measureTeams(
   run: Run,
@@ -107,28 +127,26 @@ export async function measureTeams(
   budgetMs: number,
   progress: (fraction: number) => void,
 ): Promise<Rounds[]> {
+  for (const team of teams) await round(run, team, new Map());
   const results = teams.map((): Rounds => new Map());
   const deadline = performance.now() + budgetMs;
-  for (let i = -WARM_UP_ROUNDS; i < ROUNDS && (i < 3 || performance.now() < deadline); i++) {
-    if (i === 0) {
-      for (const rounds of results) rounds.clear();
-      for (const team of teams) team.samples.clear();
-    }
+  for (let i = 0; i < ROUNDS && (i < ROUNDS_MIN || performance.now() < deadline); i++) {
+    progress(i / ROUNDS);
     for (let j = 0; j < teams.length; j++) {
       // Who goes first changes from round to round.
       const at = (i & 1) === 0 ? j : teams.length - 1 - j;
       await round(run, teams[at] as Team, results[at] as Rounds);
     }
-    progress(Math.max(0, i + 1) / ROUNDS);
   }
-  teams.forEach((team, i) => {
-    results[i]?.set("tick", [team.samples.list("tick").slice()]);
-  });
   return results;
 }
 
-/** Raise a real Ctrl-C for the team and wait until the handler has called `post` and all heard. */
-export async function probeCtrlC(ctrlC: CtrlC, post: () => void, heard: Promise<void>) {
+/** Raise a real Ctrl-C whose handler calls `post`, and wait until everybody has `heard`. */
+export async function probeCtrlC(
+  ctrlC: CtrlC,
+  post: () => void,
+  heard: Promise<void>,
+): Promise<void> {
   const before = ctrlC.post;
   ctrlC.post = post;
   ctrlC.raise();

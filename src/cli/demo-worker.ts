@@ -1,31 +1,158 @@
 // SPDX-License-Identifier: ISC
 /**
  * One of the four workers of the demo. It parks in a single wait, in which five kinds of thing
- * reach it: jobs, reloads, stops, Ctrl-C and the ticks of its own timer.
+ * reach it: jobs, reloads, stops, Ctrl-C, and the ticks of its own timer.
  */
 import { workerData } from "node:worker_threads";
-import { attach, every } from "../api/index.js";
+import { attach, type Bell, type Channel, type Counter, every } from "../api/index.js";
 import { hashFile } from "./demo-files.js";
-import { type FromWorker, type Job, type Shared, TICK_MS, type WorkerData } from "./demo-knell.js";
-import { Stamps } from "./demo-team.js";
+import { type Kind, MAIN, Stamps, TICK_MS } from "./demo-team.js";
 import { nowNs } from "./stats.js";
 
-const { kernel, jobs, done, reload, ctrlC, stop } = attach<Shared>(workerData);
-const { worker, times } = workerData.workerData as WorkerData;
+/** A file to hash. */
+export type Job = {
+  readonly index: number;
+  readonly path: string;
+  readonly size: number;
+};
+
+/** What a worker counts of what it heard. */
+export type Heard = {
+  job: number;
+  bytes: number;
+  reload: number;
+  stop: number;
+  ctrlC: number;
+  tick: number;
+};
+
+/** What a worker says. */
+export type FromWorker =
+  | { readonly kind: "ready"; readonly worker: number }
+  | {
+      readonly kind: "woken";
+      readonly worker: number;
+      readonly by: Kind;
+      /** null if it was not asleep. */
+      readonly ns: number | null;
+      /** All that it has heard so far. */
+      readonly reloads: number;
+      readonly ctrlCs: number;
+    }
+  | {
+      readonly kind: "digest";
+      readonly worker: number;
+      readonly index: number;
+      readonly hex: string;
+      readonly bytes: number;
+    }
+  | {
+      readonly kind: "unread";
+      readonly worker: number;
+      readonly index: number;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: "bye";
+      readonly worker: number;
+      readonly heard: Heard;
+      readonly tickNs: readonly number[];
+    };
+
+/** The objects of the kernel that all five threads have. */
+export type Tools = {
+  /** A file to hash, or null: only say how long it took to hear of it. */
+  jobs: Channel<Job | null>;
+  done: Channel<FromWorker>;
+  reload: Bell;
+  ctrlC: Bell;
+  stop: Counter;
+};
+
+export interface WorkerExtra {
+  readonly worker: number;
+  readonly times: Float64Array<SharedArrayBuffer>;
+}
+
+const { kernel, jobs, done, reload, ctrlC, stop } = attach<Tools>(workerData);
+const { worker, times } = (workerData as { workerData: WorkerExtra }).workerData;
 const stamps = new Stamps(times);
-const heard = { job: 0, bytes: 0, reload: 0, stop: 0, ctrlC: 0, tick: 0 };
+const heard: Heard = { job: 0, bytes: 0, reload: 0, stop: 0, ctrlC: 0, tick: 0 };
+const tickNs: number[] = [];
 
 function tell(message: FromWorker): void {
   stamps.write(worker);
   done.send(message);
 }
 
+/** Say how long it took to wake, if this thread was asleep when it was woken. */
+function answer(kind: Kind, parked: number, woke: number): void {
+  const sent = stamps.read(MAIN);
+  const { reload: reloads, ctrlC: ctrlCs } = heard;
+  tell({
+    kind: "woken",
+    worker,
+    by: kind,
+    ns: parked < sent ? woke - sent : null,
+    reloads,
+    ctrlCs,
+  });
+}
+
 function doJob({ index, path, size }: Job): void {
+  heard.job++;
   try {
     const { hex, bytes } = hashFile(path, size);
     heard.bytes += bytes;
     tell({ kind: "digest", worker, index, hex, bytes });
   } catch (error) {
-    tell({ kind: "unread", worker, index, reason: String((error as NodeJS.ErrnoException).code) });
+    const { code = "?" } = error as NodeJS.ErrnoException;
+    tell({ kind: "unread", worker, index, reason: code });
   }
 }
+
+/** A tick is due at a known time; how late is it, if nobody computed and this thread slept? */
+function tick(due: number, parked: number, woke: number): void {
+  if (parked < due && stamps.quietSince < due) tickNs.push(woke - due);
+}
+
+const armed = nowNs();
+const queue = kernel
+  .queue()
+  .add("job", jobs.receive())
+  .add("reload", reload.rings())
+  .add("stop", stop.takes())
+  .add("ctrl-c", ctrlC.rings())
+  .add("tick", every(TICK_MS));
+let noMoreJobs = false;
+let leaving = false;
+tell({ kind: "ready", worker });
+while (!leaving) {
+  const parked = nowNs();
+  const events = queue.waitSync();
+  const woke = nowNs();
+  for (const event of events) {
+    if (event.tag === "job") {
+      if (event.ended) noMoreJobs = true;
+      else if (event.value === null) answer("job", parked, woke);
+      else doJob(event.value);
+    } else if (event.ended) leaving = true;
+    else if (event.tag === "reload") {
+      heard.reload += event.value;
+      answer("reload", parked, woke);
+    } else if (event.tag === "stop") {
+      heard.stop += Number(event.value);
+      if (noMoreJobs) leaving = true;
+      else answer("stop", parked, woke);
+    } else if (event.tag === "ctrl-c") {
+      heard.ctrlC += event.value;
+      if (!stamps.drill) leaving = true;
+      else answer("ctrl-c", parked, woke);
+    } else {
+      heard.tick += event.value;
+      tick(armed + heard.tick * TICK_MS * 1e6, parked, woke);
+    }
+  }
+}
+tell({ kind: "bye", worker, heard, tickNs });
+kernel.close();

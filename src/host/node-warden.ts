@@ -2,6 +2,7 @@
 /** The warden under Node; see warden.ts. This module is what its worker runs. */
 import {
   BroadcastChannel,
+  type MessagePort,
   parentPort,
   receiveMessageOnPort,
   Worker,
@@ -103,9 +104,10 @@ function handle(request: Ask): void {
 /** End when nobody keeps the warden and nothing is left to be heard of. */
 function endIfDone(): void {
   if (!ending) return;
-  for (let waiting = receiveMessageOnPort(calls); waiting !== undefined; ) {
-    handle(waiting.message as Ask);
-    waiting = receiveMessageOnPort(calls);
+  // The types know ports only; the function takes channels too.
+  const port = calls as unknown as MessagePort;
+  for (let call = receiveMessageOnPort(port); call; call = receiveMessageOnPort(port)) {
+    handle(call.message as Ask);
   }
   if (running.size > 0 || untold > 0) return;
   calls.close();

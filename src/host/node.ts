@@ -5,9 +5,13 @@
  */
 import { errorMonitor } from "node:events";
 import { availableParallelism } from "node:os";
+import { pathToFileURL } from "node:url";
 import { BroadcastChannel, SHARE_ENV, threadId, Worker } from "node:worker_threads";
 import type { ThreadHost } from "../arena/kthread.js";
-import type { Ask, WardenNews, WardenStart } from "./warden.js";
+import type { Ask, Warden, WardenNews, WardenStart } from "./warden.js";
+
+export { ASKED, WITHDRAWN, wardenChannel } from "./warden.js";
+export type { Warden };
 
 /**
  * Nanoseconds to add to performance.now() to get to the clock that all threads of the process
@@ -79,14 +83,6 @@ export function warn(code: string, message: string): void {
   process.emitWarning(message, { code, type: "KnellWarning" });
 }
 
-/** What a thread can do with the warden that it keeps. */
-export interface Warden {
-  ask(request: Ask): void;
-  /** Whether its workers keep this process alive. */
-  hold(): void;
-  release(): void;
-}
-
 /** Options that make no sense for a module that is not the program's. */
 const NOT_INHERITED = /^(?:-[pe]|--(?:eval|print|input-type|test|watch|check|import-source)\b)/;
 
@@ -114,6 +110,14 @@ export function wardenCall(channel: string, request: Ask): void {
   const broadcast = new BroadcastChannel(channel);
   broadcast.postMessage(request);
   broadcast.close();
+}
+
+/** The address of a worker's module as text, or null: a URL, or the path of a file. */
+export function workerUrl(url: unknown): string | null {
+  if (url instanceof URL) return url.href;
+  if (typeof url !== "string" || url === "") return null;
+  if (!/^(?:file|data|blob|https?):/.test(url)) return pathToFileURL(url).href;
+  return URL.canParse(url) ? url : null;
 }
 
 /** What `watchWorker` needs of a worker: Node's Worker, or what is like it. */

@@ -59,6 +59,15 @@ export type WardenNews =
       readonly error: string;
     };
 
+/** What a thread can do with the warden that it keeps. */
+export interface Warden {
+  ask(request: Ask): void;
+  /** Its workers keep this process alive. */
+  hold(): void;
+  /** They do not. */
+  release(): void;
+}
+
 /** Name of the broadcast channel of an arena. */
 export function wardenChannel(id: number): string {
   return `knell ${id}`;

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: ISC
 /** Invariants of queues and their knotes. */
-import { EV_CLEAR, EV_DISPATCH, EV_ONESHOT, NOTE_LOWAT } from "../abi/event.js";
+import { EV_CLEAR, EV_DISPATCH, EV_ONESHOT, EVFILT_WRITE, NOTE_LOWAT } from "../abi/event.js";
 import { hashBucket } from "../arena/hash.js";
 import { mayArm } from "../event/drop.js";
 import {
+  OPS_BELL,
   OPS_EVENTFD_READ,
   OPS_EVENTFD_WRITE,
   OPS_KQUEUE_READ,
   OPS_PIPE_READ,
   OPS_PIPE_WRITE,
+  OPS_SILENT,
   OPS_TIMER,
   OPS_USER,
 } from "../event/filterops.js";
@@ -34,7 +36,7 @@ import {
 } from "../event/structs.js";
 import { heapBytesWords } from "../event/timer.js";
 import { Fdentry, fdEntry, type TablePtr } from "../kern/fdtable.js";
-import { File } from "../kern/file.js";
+import { File, FREAD, FT_BELL, FT_EVENTFD, FT_KQUEUE, FWRITE } from "../kern/file.js";
 import { Obj, VIEW_EOF } from "../kern/object.js";
 import { PIPE_BUF_BYTES, TIMER_BACKUP_NS, VIEW_DATA_MAX } from "../limits.js";
 import { Waitq } from "../sync/wait.js";
@@ -138,8 +140,26 @@ function checkDescriptorKnote(w: Walk, kq: KqueuePtr, kn: number, name: string):
   w.same(named, file, () => `${name}: file of its number`);
   const obj = peek(k, Knote.obj, kn);
   w.same(peek(k, File.object, file), obj, () => `${name}: object of its file`);
+  const write = peek(k, Knote.filter, kn) === EVFILT_WRITE;
+  const ops = operationsOf(peek(k, File.type, file), peek(k, File.flags, file), write);
+  w.same(peek(k, Knote.ops, kn), ops, () => `${name}: operations`);
   if (levelMissed(w, kn)) w.problems.push(`${name}: its condition holds, but it is not queued`);
   if (peek(k, Knote.ops, kn) === OPS_KQUEUE_READ) checkNestedDue(w, kn, obj, name);
+}
+
+/** The operations that a filter has on a file of the type. */
+function operationsOf(type: number, flags: number, write: boolean): number {
+  switch (type) {
+    case FT_KQUEUE:
+      return OPS_KQUEUE_READ;
+    case FT_BELL:
+      return OPS_BELL;
+    case FT_EVENTFD:
+      return write ? OPS_EVENTFD_WRITE : OPS_EVENTFD_READ;
+    default:
+      if ((flags & (write ? FWRITE : FREAD)) === 0) return OPS_SILENT;
+      return write ? OPS_PIPE_WRITE : OPS_PIPE_READ;
+  }
 }
 
 /** Whether a level-triggered knote that is neither disabled nor queued has a true condition. */

@@ -226,6 +226,11 @@ export function wakesFlush(k: Kthread): void {
   k.deferred &= ~DEFER_WAKE;
   for (let i = 0; i < count; i++) {
     const at = k.wakes[i] as number;
-    if (atomicExchange(k.a, at, WORD_WOKEN) === WORD_SLEEPING) atomicNotify(k.a, at, 1);
+    if (atomicExchange(k.a, at, WORD_WOKEN) === WORD_SLEEPING) {
+      k.notifies++;
+      atomicNotify(k.a, at, 1);
+    } else {
+      k.notifiesSpared++;
+    }
   }
 }

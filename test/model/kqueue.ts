@@ -16,6 +16,12 @@ import type { Kev } from "./system.js";
 import { armTimer, attachTimer, fireTimer, isDue, type TimerState, validTimer } from "./timer.js";
 import { attachUser, clearUser, modifyUser } from "./user.js";
 
+/** The steps in which an activation may have happened. */
+interface Interval {
+  readonly since: number;
+  readonly until: number;
+}
+
 /** What the process gives to its queues. */
 export interface Surroundings {
   readonly rules: Rules;
@@ -24,6 +30,8 @@ export interface Surroundings {
   now: bigint;
   /** Set when what follows is not settled by the specification: stop comparing. */
   abandoned: string | null;
+  /** Queues whose watchers have not been told yet of what was queued, and when that was. */
+  readonly dirty: Map<Kqueue, Interval>;
   fileAt(fd: bigint): OpenFile | null;
   /** The number of the step that is being taken, and the start of another one. */
   step(): number;
@@ -48,6 +56,8 @@ export interface Knote {
   active: boolean;
   queued: boolean;
   disabled: boolean;
+  /** Whether it has become active since its last delivery; one that has not is put back only. */
+  fresh: boolean;
   /** Interval of steps in which a queued knote was activated. */
   since: number;
   until: number;
@@ -80,6 +90,20 @@ export function notify(klist: readonly Knote[], rules: Rules, since: number, unt
   }
 }
 
+/**
+ * Tell the queues that watch others (spec 4.7): when a call ends, so that they see what it left.
+ * `besides` is a queue in the middle of a call, whose own watchers have to wait for its end.
+ */
+export function propagate(env: Surroundings, besides: Kqueue | null = null): void {
+  for (;;) {
+    const next = [...env.dirty].find(([queue]) => queue !== besides);
+    if (next === undefined) return;
+    const [queue, { since, until }] = next;
+    env.dirty.delete(queue);
+    notify(queue.klist, env.rules, since, until);
+  }
+}
+
 export class Kqueue {
   readonly kind = "kqueue";
   readonly klist: Knote[] = [];
@@ -99,12 +123,14 @@ export class Kqueue {
 
   activate(kn: Knote, since: number, until: number): void {
     kn.active = true;
-    if (kn.queued || kn.disabled) return;
+    if (kn.disabled || (kn.queued && kn.fresh)) return;
+    kn.fresh = true;
+    if (!this.#env.dirty.has(this)) this.#env.dirty.set(this, { since, until });
+    if (kn.queued) return;
     kn.queued = true;
     kn.since = since;
     kn.until = until;
     this.ready.push(kn);
-    notify(this.klist, this.#env.rules, since, until);
   }
 
   dequeue(kn: Knote): void {
@@ -130,8 +156,9 @@ export class Kqueue {
   }
 
   /** Fire what is due in this queue and in those that it watches. */
-  expire(): void {
-    for (const child of this.children()) child.expire();
+  expire(scanned: Kqueue = this): void {
+    for (const child of this.children()) child.expire(scanned);
+    propagate(this.#env, scanned);
     const due = [...this.knotes.values()].filter((kn) => isDue(kn, this.#env.now));
     due.sort((a, b) => Number((a.timer?.due ?? 0n) - (b.timer?.due ?? 0n)));
     for (const kn of due) {
@@ -190,6 +217,7 @@ export class Kqueue {
       active: false,
       queued: false,
       disabled: (change.flags & N.EV_DISABLE) !== 0,
+      fresh: false,
       since: 0,
       until: 0,
     };
@@ -275,7 +303,7 @@ export class Kqueue {
     // A look at a queue fires its timers, now or at the next scan; the knote may be late then.
     const now = this.#env.step();
     const late = kn.object instanceof Kqueue && kn.object.hasDue();
-    if (kn.object instanceof Kqueue) kn.object.expire();
+    if (kn.object instanceof Kqueue) kn.object.expire(this);
     if (evaluate(kn)) kn.active = true;
     if (kn.active) this.activate(kn, now, late ? Number.POSITIVE_INFINITY : now);
   }
@@ -316,6 +344,7 @@ export class Kqueue {
   // Scan (spec 4.1, 4.2; design.md 5: one pass over what is queued at entry).
 
   scan(nevents: number, seen: readonly Kev[]): Kev[] {
+    if (nevents === 0) return [];
     this.expire();
     const start = this.#env.nextStep();
     for (const kn of this.ready) if (kn.until === Number.POSITIVE_INFINITY) kn.until = start;
@@ -351,8 +380,7 @@ export class Kqueue {
   /** One knote off the list: its record, or null if its condition no longer holds. */
   #deliver(kn: Knote): Kev | null {
     if ((kn.flags & N.EV_ONESHOT) !== 0) {
-      const again = this.#broken("oneshot is tested again at delivery");
-      const record = again && !evaluate(kn) ? null : this.#record(kn);
+      const record = this.#recordLast(kn);
       kn.queued = false;
       if (!this.#broken("oneshot stays")) this.#dropTaken(kn);
       return record;
@@ -363,6 +391,7 @@ export class Kqueue {
       return null;
     }
     const record = this.#record(kn);
+    kn.fresh = false;
     const clear = (kn.flags & N.EV_CLEAR) !== 0;
     let dispatch = (kn.flags & N.EV_DISPATCH) !== 0;
     if (clear && this.#broken("clear wins over dispatch")) dispatch = false;
@@ -376,6 +405,16 @@ export class Kqueue {
     // The scan took it off the list already.
     kn.queued = false;
     this.drop(kn);
+  }
+
+  /** A one-shot event: as it was when last looked at, if the condition no longer holds. */
+  #recordLast(kn: Knote): Kev | null {
+    const record = this.#record(kn);
+    const holds = evaluate(kn);
+    if (!holds && this.#broken("oneshot is tested again at delivery")) return null;
+    // A queue is emptied without a notification: nothing says which count is then the last one.
+    const stale = kn.object instanceof Kqueue && kn.data !== record.data;
+    return stale ? { ...record, anyData: true } : record;
   }
 
   #record(kn: Knote): Kev {

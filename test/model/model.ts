@@ -5,7 +5,14 @@
  * It is written from the specification alone and knows nothing of the library's sources. Where the
  * specification leaves a choice, README.md in this folder says which one is made here, and why.
  */
-import { isDescriptorFilter, type Knote, Kqueue, notify, type Surroundings } from "./kqueue.js";
+import {
+  isDescriptorFilter,
+  type Knote,
+  Kqueue,
+  notify,
+  propagate,
+  type Surroundings,
+} from "./kqueue.js";
 import * as N from "./numbers.js";
 import { Eventfd, NOTHING, type OpenFile, Pipe, type ReadResult } from "./objects.js";
 import { DEFAULT_RULES, type Rules } from "./rules.js";
@@ -42,6 +49,7 @@ export class Model implements System {
       usage: { users: 0, timers: 0 },
       now: 0n,
       abandoned: null,
+      dirty: new Map(),
       fileAt: (fd) => this.#file(Number(fd)),
       step: () => this.#step,
       nextStep: () => ++this.#step,
@@ -140,6 +148,7 @@ export class Model implements System {
       if (file.access === N.O_RDONLY) file.object.readerOpen = false;
       else file.object.writerOpen = false;
       notify(file.object.klist, this.rules, this.#step);
+      propagate(this.#env);
     }
   }
 
@@ -291,6 +300,7 @@ export class Model implements System {
     const one = this.rules.mutants.has("edge only for the other direction");
     const klist = one ? object.klist.filter((kn) => kn.filter === only) : object.klist;
     notify(klist, this.rules, this.#step);
+    propagate(this.#env);
   }
 
   eventfdRead(fd: number): { ret: number; value: bigint } {
@@ -322,6 +332,12 @@ export class Model implements System {
 
   kevent(call: KeventCall, seen: readonly Kev[] = []): KeventResult {
     this.#step++;
+    const result = this.#kevent(call, seen);
+    propagate(this.#env);
+    return result;
+  }
+
+  #kevent(call: KeventCall, seen: readonly Kev[]): KeventResult {
     const failed = (errno: number): KeventResult => ({ ret: -errno, events: [] });
     const late = this.rules.mutants.has("bad timeout is found late");
     const queue = this.object(call.kq);

@@ -74,7 +74,7 @@ function start(kn: Knote, env: Surroundings): void {
 export function fireTimer(kn: Knote, env: Surroundings): void {
   const timer = kn.timer;
   if (timer === null || timer.due === null) return;
-  timer.firedDue = timer.due;
+  if (!kn.queued) timer.firedDue = timer.due;
   timer.dueSince = null;
   if (timer.period === 0n || (kn.flags & N.EV_ONESHOT) !== 0) {
     kn.data += 1n;

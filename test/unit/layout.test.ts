@@ -17,9 +17,7 @@ import { WAITQ_WORDS, Waitq } from "#src/sync/wait.js";
 import "#src/sys/kernel.js";
 
 function isHalf(field: FieldInfo): boolean {
-  return (
-    field instanceof LowField || field instanceof SignedLowField || field instanceof HighField
-  );
+  return field instanceof LowField || field instanceof SignedLowField || field instanceof HighField;
 }
 
 /** Halves of a word that the field covers: low, high. */

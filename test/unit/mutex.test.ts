@@ -129,5 +129,8 @@ test("owner words are never 0, fit beside the waiters bit, and differ", () => {
 
 test("the lock order is a list of distinct ranks, outermost first", () => {
   const ranks = lockOrder.map(({ rank }) => rank);
-  assert.deepEqual([...new Set(ranks)].sort((x, y) => x - y), ranks);
+  assert.deepEqual(
+    [...new Set(ranks)].sort((x, y) => x - y),
+    ranks,
+  );
 });

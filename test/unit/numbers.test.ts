@@ -186,7 +186,13 @@ for (const semaphore of [false, true]) {
     for (let step = 0; step < 2000; step++) {
       if (random.below(3) > 0) {
         const near = expected.value < TOP - 3n ? TOP - expected.value : 1n;
-        const n = random.pick([...edges, near, near - 1n, near + 1n, BigInt(random.below(2 ** 30))]);
+        const n = random.pick([
+          ...edges,
+          near,
+          near - 1n,
+          near + 1n,
+          BigInt(random.below(2 ** 30)),
+        ]);
         const result = s.eventfd_write(fd, n);
         assert.equal(result === 0 ? 0 : -s.errno, expected.write(n), `${n}`);
       } else {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 /** What the unit tests share: kernels without the JavaScript face, and a source of numbers. */
 import assert from "node:assert/strict";
-import { type Kthread, KernelPanic } from "#src/arena/kthread.js";
+import { KernelPanic, type Kthread } from "#src/arena/kthread.js";
 import { threadHost } from "#src/host/node.js";
 import { checkInvariants } from "#src/inspect/invariants.js";
 import type { BootShape } from "#src/kern/attach.js";

@@ -332,9 +332,6 @@ const timeouts: Case[] = [
   },
 ];
 
-/** The error of kevent on a descriptor that is open and no queue: profile notkq. */
-const _NOT_A_QUEUE: N.ErrnoName = "EBADF";
-
 /** The error of kevent on an open descriptor that is no queue: profile switch notkq. */
 const NOT_A_QUEUE: N.ErrnoName = "EBADF";
 

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: ISC
+/**
+ * Waiting for one object without a queue of the program's: `sendAsync`, `take`, `read` and so on.
+ * Each such call has a queue of its own while it waits, which also serves calls after it.
+ */
+import { EBADF } from "../abi/errno.js";
+import { handleQueue } from "../sys/handle.js";
+import { type Core, made } from "./core.js";
+import { KernelError } from "./errors.js";
+import { ObjectState } from "./object.js";
+import { type EventsOptions, Queue } from "./queue.js";
+import { NOTHING, type Source } from "./source.js";
+
+/** Queues in no use, by thread. */
+const spare = new WeakMap<Core, Queue[]>();
+
+function queueFor(core: Core): Queue {
+  const queue = spare.get(core)?.pop();
+  if (queue !== undefined && !queue.closed) return queue;
+  const handle = made(handleQueue(core.k), "kqueue", "wait");
+  return new Queue(core, new ObjectState(core, "queue", handle));
+}
+
+function putBack(core: Core, queue: Queue): void {
+  if (queue.closed) return;
+  for (const tag of queue.tags()) (queue as Queue<Record<string, unknown>>).remove(tag);
+  const free = spare.get(core);
+  if (free === undefined) spare.set(core, [queue]);
+  else free.push(queue);
+}
+
+/**
+ * Wait for one event of a source. Its value, NOTHING when the time is up.
+ * @throws EBADF if the object was closed; the signal's reason
+ */
+export async function eventOf<V>(
+  state: ObjectState,
+  source: Source<V>,
+  action: string,
+  options: EventsOptions | undefined,
+): Promise<V | typeof NOTHING> {
+  const { core } = state;
+  const queue = queueFor(core);
+  const adding = queue.add("it", source);
+  try {
+    const [event] = await adding.wait(options);
+    if (event === undefined) return NOTHING;
+    if (!event.ended || !state.closed) return event.value as V;
+    throw new KernelError(EBADF, "kevent", action, `the ${state.kind} was closed`);
+  } finally {
+    putBack(core, queue);
+  }
+}
+
+/** As eventOf, with the thread asleep. NOTHING also when the source has ended. */
+export function eventOfSync<V>(
+  state: ObjectState,
+  source: Source<V>,
+  timeoutMs: number,
+): V | typeof NOTHING {
+  const queue = queueFor(state.core);
+  const adding = queue.add("it", source);
+  try {
+    const [event] = adding.waitSync({ timeoutMs });
+    return event === undefined || event.ended ? NOTHING : event.value;
+  } finally {
+    putBack(state.core, queue);
+  }
+}
+
+/** Take a value with `take`, or wait for the source that takes it. NOTHING when the time is up. */
+export async function takeAsync<V>(
+  state: ObjectState,
+  source: Source<V>,
+  take: () => unknown,
+  action: string,
+  options: EventsOptions | undefined,
+): Promise<unknown> {
+  if (options?.signal?.aborted) throw options.signal.reason;
+  const at = take();
+  if (at !== NOTHING) return at;
+  return eventOf(state, source, action, options);
+}

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: ISC
+/**
+ * The inside of a queue: its registrations by tag, turning kernel records into events, and its
+ * waits. It is apart from the Queue that programs hold, so that a forgotten Queue can be noticed
+ * while its kernel still knows what to close; a pending wait keeps its Queue.
+ */
+import { EBADF, EDEADLK, EEXIST, EINVAL, ENOENT } from "../abi/errno.js";
+import { clockMonotonic } from "../sync/clock.js";
+import { Port, timeoutOf, watchesUser, watchKey } from "../sys/port.js";
+import type { Core } from "./core.js";
+import { KernelError } from "./errors.js";
+import { NEVER, type Waiting } from "./loop.js";
+import type { ObjectState, Watcher } from "./object.js";
+import { ENDED, NOTHING, type Opened, type SourceSpec } from "./source.js";
+
+/** An event before its types are known. */
+export interface AnyEvent {
+  tag: string;
+  value: unknown;
+  ended: boolean;
+  flags: number;
+}
+
+/** What `add` was asked for. */
+export interface AddShape {
+  readonly once: boolean;
+  readonly edge: boolean | undefined;
+}
+
+class Registration implements Watcher {
+  readonly queue: QueueCore;
+  readonly tag: string;
+  readonly opened: Opened;
+  readonly id: number;
+  readonly key: string;
+  /** The registration ends with its first event. */
+  readonly once: boolean;
+
+  constructor(queue: QueueCore, tag: string, opened: Opened, id: number, once: boolean) {
+    this.queue = queue;
+    this.tag = tag;
+    this.opened = opened;
+    this.id = id;
+    this.key = watchKey(opened.watch, id);
+    this.once = once || opened.watch.once;
+  }
+
+  sourceClosed(): void {
+    this.queue.sourceGone(this);
+  }
+}
+
+/** One pending `wait`. */
+export class QueueWait implements Waiting {
+  readonly port: Port;
+  readonly max: number;
+  readonly deadline: number;
+  held: boolean;
+  /** Keeps the program's Queue from being collected as garbage. */
+  readonly owner: object;
+  readonly #queue: QueueCore;
+  readonly #resolve: (events: AnyEvent[]) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(
+    queue: QueueCore,
+    owner: object,
+    shape: { max: number; deadline: number },
+    resolve: (events: AnyEvent[]) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.port = queue.port;
+    this.max = shape.max;
+    this.deadline = shape.deadline;
+    this.held = queue.held;
+    this.owner = owner;
+    this.#queue = queue;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  collected(count: number): boolean {
+    let events: AnyEvent[];
+    try {
+      events = this.#queue.convert(count);
+    } catch (error) {
+      this.fail(error);
+      return true;
+    }
+    if (events.length === 0) return false;
+    this.finish(events);
+    return true;
+  }
+
+  timedOut(): void {
+    this.finish([]);
+  }
+
+  failed(errno: number): void {
+    this.fail(new KernelError(errno, "kevent", "wait", "the queue was closed"));
+  }
+
+  finish(events: AnyEvent[]): void {
+    this.#queue.waits.delete(this);
+    this.#resolve(events);
+  }
+
+  fail(error: unknown): void {
+    this.#queue.waits.delete(this);
+    this.#reject(error);
+  }
+}
+
+export class QueueCore implements Watcher {
+  readonly core: Core;
+  readonly state: ObjectState;
+  readonly port: Port;
+  readonly waits = new Set<QueueWait>();
+  /** Whether its waits keep the process alive. */
+  held = true;
+  readonly #byTag = new Map<string, Registration>();
+  readonly #byKey = new Map<string, Registration>();
+  readonly #users = new Map<number, Registration>();
+  readonly #byId: (Registration | undefined)[] = [];
+  readonly #freeIds: number[] = [];
+  /** Events that did not come from the kernel. */
+  #pending: AnyEvent[] = [];
+
+  constructor(core: Core, state: ObjectState) {
+    this.core = core;
+    this.state = state;
+    this.port = new Port(core.k, state.handle);
+    state.watchers.add(this);
+  }
+
+  check(action: string): void {
+    this.state.check("kevent", action);
+  }
+
+  add(tag: string, spec: SourceSpec, shape: AddShape): void {
+    this.check("add a source");
+    const fail = (errno: number, why?: string): KernelError =>
+      new KernelError(errno, "kevent", `add "${tag}"`, why);
+    if (this.#byTag.has(tag)) throw fail(EEXIST, "the queue has a source of this tag");
+    if (spec.core !== null && spec.core !== this.core) {
+      throw fail(EINVAL, "the source belongs to another kernel, or to another thread");
+    }
+    const opened = spec.open(this.core);
+    if (opened.manner === "taken" && shape.edge === true) {
+      opened.dropped?.();
+      throw fail(EINVAL, "edge makes no sense where each event takes what it reports");
+    }
+    const id = this.#freeIds.pop() ?? this.#byId.length;
+    const one = new Registration(this, tag, opened, id, shape.once);
+    const same = this.#byKey.get(one.key);
+    if (same !== undefined) {
+      this.#freeIds.push(id);
+      throw fail(EEXIST, `the queue has this source already, as "${same.tag}"`);
+    }
+    const takes = opened.manner === "taken";
+    const clear = shape.edge ?? opened.manner === "news";
+    const result = this.port.add(opened.watch, id, shape.once && !takes, clear);
+    if (result < 0) {
+      this.#freeIds.push(id);
+      opened.dropped?.();
+      throw fail(-result);
+    }
+    this.#byTag.set(tag, one);
+    this.#byKey.set(one.key, one);
+    this.#byId[id] = one;
+    if (watchesUser(opened.watch)) this.#users.set(opened.watch.ident, one);
+    opened.state?.watchers.add(one);
+  }
+
+  remove(tag: string): void {
+    this.check("remove a source");
+    const one = this.#byTag.get(tag);
+    if (one === undefined) {
+      throw new KernelError(ENOENT, "kevent", `remove "${tag}"`, "the queue has no such tag");
+    }
+    this.#pending = this.#pending.filter((event) => event.tag !== tag);
+    this.#drop(one);
+  }
+
+  /** Tags of the sources that the queue has. */
+  tags(): string[] {
+    return [...this.#byTag.keys()];
+  }
+
+  /** Unregister, here and in the kernel. */
+  #drop(one: Registration): void {
+    this.port.remove(one.opened.watch, one.id);
+    this.#forget(one);
+  }
+
+  /** The kernel has no such registration any more: forget it here. */
+  #forget(one: Registration): void {
+    const { opened } = one;
+    this.#byTag.delete(one.tag);
+    this.#byKey.delete(one.key);
+    this.#byId[one.id] = undefined;
+    this.#freeIds.push(one.id);
+    if (watchesUser(opened.watch)) this.#users.delete(opened.watch.ident);
+    opened.state?.watchers.delete(one);
+    opened.dropped?.();
+  }
+
+  /** The object of a registration is being closed in this thread. */
+  sourceGone(one: Registration): void {
+    this.#drop(one);
+    this.#pending.push({ tag: one.tag, value: undefined, ended: true, flags: 0 });
+    const [first] = this.waits;
+    if (first === undefined) return;
+    this.core.loop.cancel(first);
+    first.finish(this.#takePending(first.max));
+  }
+
+  trigger(number: number, data: number | null, flags: number): void {
+    this.check("trigger");
+    const result = this.port.trigger(number, data, flags);
+    if (result >= 0) return;
+    const why = result === -ENOENT ? `the queue has no user event ${number}` : undefined;
+    throw new KernelError(-result, "kevent", "trigger", why);
+  }
+
+  /** The first `count` records of the port as events; what was taken by others is passed over. */
+  convert(count: number): AnyEvent[] {
+    const events: AnyEvent[] = [];
+    for (let i = 0; i < count; i++) this.#convertOne(i, count, events);
+    return events;
+  }
+
+  #convertOne(i: number, count: number, events: AnyEvent[]): void {
+    const { port } = this;
+    const isUser = port.isUser(i);
+    const one = isUser ? this.#users.get(port.ident(i)) : this.#byId[port.id(i)];
+    if (one === undefined) return;
+    const { manner, take } = one.opened;
+    const { tag } = one;
+    if (manner === "taken" && take !== null) {
+      const value = this.#take(take, i, count, events);
+      if (value === NOTHING) return;
+      const ended = value === ENDED;
+      events.push({ tag, value: ended ? undefined : value, ended, flags: 0 });
+      if (ended || one.once) this.#drop(one);
+      return;
+    }
+    const value = port.data(i);
+    const ended = manner === "state" && value === 0 && port.atEnd(i);
+    const flags = isUser ? port.userFlags(i) : 0;
+    events.push({ tag, value: ended ? undefined : value, ended, flags });
+    if (one.once) this.#forget(one);
+    else if (ended) this.#drop(one);
+  }
+
+  /** Take a value. If that fails, what was converted before it is kept for the next wait. */
+  #take(take: () => unknown, i: number, count: number, events: AnyEvent[]): unknown {
+    try {
+      return take();
+    } catch (error) {
+      for (let j = i + 1; j < count; j++) this.#convertOne(j, count, events);
+      this.#pending.push(...events);
+      throw error;
+    }
+  }
+
+  #takePending(max: number): AnyEvent[] {
+    return this.#pending.splice(0, max);
+  }
+
+  /** Wait in this thread. [] when the time is up. */
+  waitSync(max: number, timeoutMs: number): AnyEvent[] {
+    this.check("wait");
+    if (this.#pending.length > 0) return this.#takePending(max);
+    const { port, core } = this;
+    if (timeoutMs === 0) return this.#poll(max);
+    core.checkMayBlock("kevent", "wait");
+    const k = core.k;
+    const forever = timeoutMs === Number.POSITIVE_INFINITY;
+    const deadline = forever ? NEVER : clockMonotonic(k) + timeoutMs * 1e6;
+    for (;;) {
+      if (core.loop.count > 0) {
+        const ready = this.#poll(max);
+        if (ready.length > 0) return ready;
+      }
+      if (forever && port.knotes() === 0) {
+        const why = "the queue has no source, so nothing could end the wait";
+        throw new KernelError(EDEADLK, "kevent", "wait", why);
+      }
+      const leftMs = forever ? timeoutMs : Math.max(0, (deadline - clockMonotonic(k)) / 1e6);
+      const n = core.loop.blocking(() => port.collect(max, timeoutOf(leftMs)));
+      if (n < 0) throw new KernelError(-n, "kevent", "wait", "the queue was closed");
+      if (n === 0) return [];
+      const events = this.convert(n);
+      if (events.length > 0) return events;
+    }
+  }
+
+  #poll(max: number): AnyEvent[] {
+    for (;;) {
+      const n = this.port.collect(max, 0);
+      if (n < 0) throw new KernelError(-n, "kevent", "wait", "the queue was closed");
+      if (n === 0) return [];
+      const events = this.convert(n);
+      if (events.length > 0) return events;
+    }
+  }
+
+  /** Begin a wait that does not block; `wait` is told how it ends. */
+  begin(wait: QueueWait): void {
+    if (this.#pending.length > 0) {
+      wait.finish(this.#takePending(wait.max));
+      return;
+    }
+    this.waits.add(wait);
+    try {
+      this.core.loop.begin(wait);
+    } catch (error) {
+      this.waits.delete(wait);
+      throw error;
+    }
+  }
+
+  /** Whether there is anything that an event could come from. */
+  get empty(): boolean {
+    return this.#pending.length === 0 && this.port.knotes() === 0;
+  }
+
+  setHeld(held: boolean): void {
+    this.held = held;
+    for (const wait of this.waits) this.core.loop.setHeld(wait, held);
+  }
+
+  /** The queue itself is being closed. */
+  sourceClosed(): void {
+    for (const wait of [...this.waits]) {
+      this.core.loop.cancel(wait);
+      wait.fail(new KernelError(EBADF, "kevent", "wait", "the queue was closed"));
+    }
+    for (const one of [...this.#byTag.values()]) this.#forget(one);
+    this.#pending = [];
+  }
+}

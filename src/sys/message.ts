@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: ISC
+/** Channels, counters and bells for their JavaScript objects, which own the file they work on. */
+import type { Kthread } from "../arena/kthread.js";
+import { type BellPtr, bellRing } from "../fd/bell.js";
+import {
+  CHANNEL_END,
+  CHANNEL_SHORT,
+  channelEnd,
+  channelNeed,
+  channelReceive,
+  channelSend,
+  exitsWatch,
+} from "../fd/channel.js";
+import { counterRead, counterWrite, type EventfdPtr, type Taken } from "../fd/eventfd.js";
+import { pipeRead, pipeWrite } from "../fd/pipe.js";
+import type { PipePtr } from "../fd/pipe-ring.js";
+import { callEnter, callLeave } from "../kern/thread.js";
+import { SYS } from "./calls.js";
+import type { Handle } from "./handle.js";
+
+export { CHANNEL_END, CHANNEL_SHORT };
+
+/** Send `length` bytes as a message; as channelSend. May sleep unless `nonblock`. */
+export function messageSend(
+  k: Kthread,
+  h: Handle,
+  nonblock: boolean,
+  bytes: Uint8Array,
+  length: number,
+): number {
+  callEnter(k, SYS.write);
+  const result = channelSend(k, h.obj as PipePtr, h.fp, nonblock, bytes, length);
+  callLeave(k);
+  return result;
+}
+
+/** Receive a message; as channelReceive. May sleep unless `nonblock`. */
+export function messageReceive(
+  k: Kthread,
+  h: Handle,
+  nonblock: boolean,
+  into: Uint8Array,
+): number {
+  callEnter(k, SYS.read);
+  const result = channelReceive(k, h.obj as PipePtr, h.fp, nonblock, into);
+  callLeave(k);
+  return result;
+}
+
+/** Length of the next message, 0 if there is none. */
+export function messageNeed(k: Kthread, h: Handle): number {
+  return channelNeed(k, h.obj as PipePtr);
+}
+
+/** No more messages. 0 or -EBADF. */
+export function messagesEnd(k: Kthread, h: Handle): number {
+  callEnter(k, SYS.write);
+  const result = channelEnd(k, h.obj as PipePtr, h.fp);
+  callLeave(k);
+  return result;
+}
+
+/** From now on the channel gets a message for every worker that ends. */
+export function messagesOfExits(k: Kthread, h: Handle): void {
+  exitsWatch(k, h.obj as PipePtr);
+}
+
+/** Room that a message of `length` bytes needs, as the channel reports its room. */
+export function messageRoom(length: number): number {
+  return Math.max(4, (length + 3) & ~3);
+}
+
+/** Add to a counter, in two words; 8, -EAGAIN, -EINVAL, -EBADF. */
+export function countAdd(k: Kthread, h: Handle, lo: number, hi: number): number {
+  callEnter(k, SYS.write);
+  const result = counterWrite(k, h.obj as EventfdPtr, h.fp, true, lo, hi);
+  callLeave(k);
+  return result;
+}
+
+/** Take from a counter; 8, -EAGAIN, -EBADF. May sleep unless `nonblock`. */
+export function countTake(k: Kthread, h: Handle, nonblock: boolean, into: Taken): number {
+  callEnter(k, SYS.read);
+  const result = counterRead(k, h.obj as EventfdPtr, h.fp, nonblock, into);
+  callLeave(k);
+  return result;
+}
+
+/** Ring a bell; 0 or -EBADF. */
+export function ring(k: Kthread, h: Handle): number {
+  callEnter(k, SYS.write);
+  const result = bellRing(k, h.obj as BellPtr, h.fp);
+  callLeave(k);
+  return result;
+}
+
+/** Read from a pipe; as pipeRead. May sleep unless `nonblock`. */
+export function bytesRead(
+  k: Kthread,
+  h: Handle,
+  nonblock: boolean,
+  into: Uint8Array,
+  room: number,
+): number {
+  callEnter(k, SYS.read);
+  const result = pipeRead(k, h.obj as PipePtr, h.fp, nonblock, into, room);
+  callLeave(k);
+  return result;
+}
+
+/** Write to a pipe; as pipeWrite. May sleep unless `nonblock`. */
+export function bytesWrite(
+  k: Kthread,
+  h: Handle,
+  nonblock: boolean,
+  bytes: Uint8Array,
+  length: number,
+): number {
+  callEnter(k, SYS.write);
+  const result = pipeWrite(k, h.obj as PipePtr, h.fp, nonblock, bytes, length);
+  callLeave(k);
+  return result;
+}
+
+export type { Taken };
