@@ -25,7 +25,7 @@ export const LOCKS_HELD_MAX = 6;
 /** Slots that a thread may have popped but not linked yet (a knote, its cold line, a file...). */
 export const LIMBO_MAX = 6;
 
-/** Descriptors per table chunk and chunks per table: 16,384 numbers, beyond the 10,000 asked for. */
+/** Descriptors per table chunk, and chunks per table: 16,384 numbers in all. */
 export const FD_CHUNK_ENTRIES = 64;
 export const FD_CHUNKS_MAX = 256;
 /** Default RLIMIT_NOFILE. */
@@ -76,7 +76,7 @@ export const LOCK_SPIN_MS_MAX = 20;
 
 /** Wake targets collected under locks and notified after the last unlock. */
 export const WAKES_DEFERRED_MAX = 64;
-/** Second sleeper on a queue with a timer wakes this much after it is due, in case the first died. */
+/** How long after its due time a timer wakes sleepers behind the first, which may have died. */
 export const TIMER_BACKUP_NS = 1_000_000;
 
 /** Longest time a caller may name, in nanoseconds: 2^62, far beyond any clock. */

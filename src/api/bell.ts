@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: ISC
 /** Bells: every listener hears every ring. */
-import { watchRead } from "../sys/port.js";
+
 import { ring } from "../sys/message.js";
+import { watchRead } from "../sys/port.js";
 import { KernelError } from "./errors.js";
 import { KernelObject, stateOf } from "./object.js";
 import { objectSource, type Source } from "./source.js";

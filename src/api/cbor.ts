@@ -6,7 +6,7 @@
  *   bytes              byte string; received as a Uint8Array
  *   number             integer if it is one and safe, otherwise a 64-bit float (-0 too)
  *   bigint             tag 2 or 3, so that it comes back as a bigint
- *   Date               tag 1, seconds since 1970 as a float
+ *   Date               tag 1, seconds since 1970 as a float: exact up to the year 100,000
  *   null, true, false, undefined (inside of something), array, plain object
  *
  * Encoded are definite lengths only, and only they are decoded. Objects keep the order of their
@@ -229,7 +229,9 @@ export class Encoder {
 
 /** Whether this is Object.prototype of another realm, such as a vm context. */
 function foreignPlain(prototype: unknown): boolean {
-  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, "isPrototypeOf");
+  return (
+    Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, "isPrototypeOf")
+  );
 }
 
 function cannot(path: string, what: string): KernelError {

@@ -12,7 +12,7 @@ import {
 } from "../sys/message.js";
 import { watchRead, watchWrite } from "../sys/port.js";
 import { decode } from "./cbor.js";
-import { argument, checkOptions, checkTimeout } from "./check.js";
+import { argument, checkOptions, checkSignal, checkTimeout } from "./check.js";
 import { KernelError } from "./errors.js";
 import { eventOf, eventOfSync, takeAsync } from "./gate.js";
 import { KernelObject, type ObjectState, stateOf } from "./object.js";
@@ -60,7 +60,33 @@ function sendFailed(state: ObjectState, errno: number, length: number): KernelEr
   if (errno === EPIPE) why = "the channel was ended";
   if (errno === EMSGSIZE) why = `the message of ${length} bytes is longer than the channel holds`;
   if (errno === EAGAIN) why = "the channel is full";
-  return new KernelError(errno, "write", "send", why ?? (state.closed ? "it was closed" : undefined));
+  return new KernelError(
+    errno,
+    "write",
+    "send",
+    why ?? (state.closed ? "it was closed" : undefined),
+  );
+}
+
+/** Wait for a promise, or throw the signal's reason if it aborts before. */
+async function orAborted(
+  before: Promise<unknown> | null,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (signal === undefined) {
+    await before;
+    return;
+  }
+  let abort = (): void => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+  try {
+    await Promise.race([before, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 /**
@@ -91,7 +117,7 @@ export class Channel<M = Message> extends KernelObject {
    *
    * @param message a string, bytes or plain data; converted before it is sent
    * @throws {KernelError} EPIPE if the channel was ended; EMSGSIZE if the message can never fit;
-   * EINVAL if it cannot be encoded; EBADF if the channel is closed; ENOTSUP where it is full and
+   * EINVAL if it cannot be encoded; EBADF if the channel is closed; EOPNOTSUPP where it is full and
    * the thread may not block
    * Sleeps while there is no room; safe from any thread that has the channel.
    */
@@ -134,14 +160,18 @@ export class Channel<M = Message> extends KernelObject {
    * @throws the signal's reason if it aborts; otherwise as `send`
    */
   async sendAsync(message: M, options?: Pick<EventsOptions, "signal">): Promise<void> {
+    const given = checkOptions(argument("write", "send", "options"), options);
+    const signal = checkSignal("write", "send", given.signal);
+    if (signal?.aborted) throw signal.reason;
     if (this.#sending === null && this.trySend(message)) return;
     const state = stateOf(this);
     state.check("write", "send");
     const { encoder } = state.core;
-    const bytes = encoder.bytes.slice(0, encoder.encode(message));
+    const length = encoder.encode(message);
     const before = this.#sending;
-    const sending = this.#sendLater(bytes, before, options);
-    const last = sending.catch(() => {});
+    const sending = this.#sendLater(encoder.bytes.slice(0, length), before, signal);
+    // Whoever sends next waits for this one, and for those before it even if this one is aborted.
+    const last = Promise.allSettled([before, sending]);
     this.#sending = last;
     try {
       await sending;
@@ -153,9 +183,9 @@ export class Channel<M = Message> extends KernelObject {
   async #sendLater(
     bytes: Uint8Array,
     before: Promise<unknown> | null,
-    options: Pick<EventsOptions, "signal"> | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<void> {
-    await before;
+    await orAborted(before, signal);
     const state = stateOf(this);
     const { core, handle } = state;
     for (;;) {
@@ -164,7 +194,7 @@ export class Channel<M = Message> extends KernelObject {
       if (result >= 0) return;
       if (result !== -EAGAIN) throw sendFailed(state, -result, bytes.length);
       const room = watchWrite(handle.fd, messageRoom(bytes.length));
-      await eventOf(state, objectSource(state, "state", room), "send", options);
+      await eventOf(state, objectSource(state, "state", room), "send", { signal });
     }
   }
 
@@ -213,7 +243,7 @@ export class Channel<M = Message> extends KernelObject {
    * @param options.timeoutMs milliseconds to wait at most; for ever if left out
    * @returns the message; undefined when the time is up, or when the channel was ended and every
    * message was received
-   * @throws {KernelError} ENOTSUP where the thread may not block; RangeError or {KernelError}
+   * @throws {KernelError} EOPNOTSUPP where the thread may not block; RangeError or {KernelError}
    * EINVAL for a wrong argument; otherwise as `tryReceive`. Sleeps.
    */
   receiveSync(options?: Pick<EventsOptions, "timeoutMs">): M | undefined {

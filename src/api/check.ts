@@ -33,7 +33,9 @@ export function badArgument(of: Argument, must: string, value: unknown): KernelE
 }
 
 function outOfRange(of: Argument, must: string, value: unknown): RangeError {
-  return new RangeError(`Cannot ${of.action}: ${of.name} must be ${must}, received ${shown(value)}`);
+  return new RangeError(
+    `Cannot ${of.action}: ${of.name} must be ${must}, received ${shown(value)}`,
+  );
 }
 
 /** An integer from `min` to `max`. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /** The clocks of a kernel. */
-import { ENOTSUP } from "../abi/errno.js";
+import { EOPNOTSUPP } from "../abi/errno.js";
 import { threadsRouse } from "../kern/rouse.js";
 import { clockMonotonic, clockMoveManual, clockWall } from "../sync/clock.js";
 import { argument, badArgument, checkNumber, MS_MAX } from "./check.js";
@@ -61,7 +61,7 @@ export class Clock {
    * Move both manual clocks on. Every thread whose timers or time-outs come due wakes.
    *
    * @param ms 0 or more, with fractions down to a nanosecond
-   * @throws {KernelError} ENOTSUP if the clocks are real; EBADF if the kernel is closed; RangeError
+   * @throws {KernelError} EOPNOTSUPP if the clocks are real; EBADF if the kernel is closed; RangeError
    * or EINVAL for a wrong argument. Safe from any thread.
    */
   advance(ms: number): void {
@@ -91,6 +91,6 @@ export class Clock {
   #checkManual(action: string): void {
     this.#core.check("clock_settime", action);
     if (this.manual) return;
-    throw new KernelError(ENOTSUP, "clock_settime", action, "the kernel has real clocks");
+    throw new KernelError(EOPNOTSUPP, "clock_settime", action, "the kernel has real clocks");
   }
 }

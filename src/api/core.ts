@@ -3,7 +3,7 @@
  * What all objects of one attachment share: the thread, its loop, and what is open. It is inside
  * of the face; programs see a Kernel.
  */
-import { EBADF, ENOTSUP } from "../abi/errno.js";
+import { EBADF, EOPNOTSUPP } from "../abi/errno.js";
 import type { Kthread } from "../arena/kthread.js";
 import type { Handle } from "../sys/handle.js";
 import { Encoder } from "./cbor.js";
@@ -43,7 +43,7 @@ export class Core {
   checkMayBlock(syscall: string, action: string): void {
     if (this.k.host.canBlock) return;
     const why = "this thread may not block; use the asynchronous form";
-    throw new KernelError(ENOTSUP, syscall, action, why);
+    throw new KernelError(EOPNOTSUPP, syscall, action, why);
   }
 }
 

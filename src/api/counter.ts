@@ -113,7 +113,7 @@ export class Counter extends KernelObject {
   /**
    * Take what is there, with the thread asleep until there is something.
    *
-   * @throws {KernelError} EBADF if the counter is closed; ENOTSUP where the thread may not block
+   * @throws {KernelError} EBADF if the counter is closed; EOPNOTSUPP where the thread may not block
    * Sleeps.
    */
   takeSync(): number | bigint {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: ISC
 /** A thread's attachment to a kernel: where its objects are made. */
+
+import { EFD_SEMAPHORE } from "../abi/fcntl.js";
 import type { Kthread } from "../arena/kthread.js";
 import { slotLeave } from "../kern/attach.js";
 import { PIPE_BYTES_DEFAULT, PIPE_BYTES_MAX, PIPE_BYTES_MIN } from "../limits.js";
@@ -22,13 +24,7 @@ import { Pipe } from "./pipe.js";
 import { Queue } from "./queue.js";
 import { type Shareables, type ShareHandle, shareContents } from "./share.js";
 import type { Source } from "./source.js";
-import {
-  type SpawnOptions,
-  type WorkerExit,
-  type WorkerHandle,
-  Workers,
-} from "./workers.js";
-import { EFD_SEMAPHORE } from "../abi/fcntl.js";
+import { type SpawnOptions, type WorkerExit, type WorkerHandle, Workers } from "./workers.js";
 
 /** How much a channel or a pipe holds. */
 export interface BytesOptions {
@@ -279,7 +275,10 @@ export class Kernel {
     if (!core.open) return;
     this.#workers.end();
     core.open = false;
-    for (const state of [...core.states]) state.close();
+    // Queues first: who waits hears that its queue was closed, and nothing of the sources.
+    const states = [...core.states];
+    for (const state of states) if (state.kind === "queue") state.close();
+    for (const state of states) state.close();
     core.loop.end();
     slotLeave(core.k);
   }

@@ -15,13 +15,9 @@
 import { keepAlive, later } from "#host";
 import { EBADF, ENOMEM, ENOSYS } from "../abi/errno.js";
 import type { Kthread } from "../arena/kthread.js";
-import {
-  awaitParkedUntil,
-  kqueueAwait,
-  kqueueAwaitCancel,
-  PARKED,
-} from "../event/await.js";
+import { awaitParkedUntil, kqueueAwait, kqueueAwaitCancel, PARKED } from "../event/await.js";
 import { clockMonotonic } from "../sync/clock.js";
+import type { WaitrecPtr } from "../sync/wait.js";
 import {
   asyncArm,
   asyncDisarm,
@@ -33,7 +29,6 @@ import {
   recordsFree,
 } from "../sys/async.js";
 import type { Port } from "../sys/port.js";
-import type { WaitrecPtr } from "../sync/wait.js";
 import { KernelError } from "./errors.js";
 
 /** No time-out. */

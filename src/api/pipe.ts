@@ -125,7 +125,7 @@ export class Pipe {
   /**
    * Write all of it, with the thread asleep while there is no room.
    *
-   * @throws {KernelError} as `write`, and ENOTSUP where the thread may not block. Sleeps.
+   * @throws {KernelError} as `write`, and EOPNOTSUPP where the thread may not block. Sleeps.
    */
   writeSync(bytes: ArrayBufferView | ArrayBufferLike): void {
     const all = checkBytes(argument("write", "write", "bytes"), bytes);
@@ -188,7 +188,7 @@ export class Pipe {
    * Read what is there, with the thread asleep until there is a byte.
    *
    * @returns bytes, at least one; null at the end
-   * @throws {KernelError} as `tryRead`, and ENOTSUP where the thread may not block. Sleeps.
+   * @throws {KernelError} as `tryRead`, and EOPNOTSUPP where the thread may not block. Sleeps.
    */
   readSync(options?: Pick<ReadOptions, "max">): Uint8Array | null {
     return this.#read(checkMax(options), true) as Uint8Array | null;

@@ -261,7 +261,7 @@ export class Queue<T extends object = Record<never, never>> extends KernelObject
    *
    * @returns events, at least one and each source's at most once; [] when the time is up
    * @throws {KernelError} EBADF if the queue is closed; EDEADLK if it has no source and no time-out;
-   * ENOTSUP where the thread may not block; EBADMSG if a message is damaged; RangeError or
+   * EOPNOTSUPP where the thread may not block; EBADMSG if a message is damaged; RangeError or
    * {KernelError} EINVAL for a wrong argument
    * Behaves as kevent. Sleeps.
    * @example
@@ -345,9 +345,7 @@ export class Queue<T extends object = Record<never, never>> extends KernelObject
    * tick
    * ```
    */
-  *eventsSync(
-    options?: Omit<EventsOptions, "signal">,
-  ): Generator<QueueEvent<T>, void, undefined> {
+  *eventsSync(options?: Omit<EventsOptions, "signal">): Generator<QueueEvent<T>, void, undefined> {
     const given: WaitSyncOptions = { ...checkOptions(OPTIONS, options), max: 1 };
     this.#inner.check("wait");
     while (!this.closed && !this.#inner.empty) {
@@ -385,7 +383,9 @@ export class Queue<T extends object = Record<never, never>> extends KernelObject
 
   /**
    * A source that is ready while this queue has events, for another queue: `value` is their
-   * number. Nothing is collected by it. Queues may watch queues to any depth, but not in a circle.
+   * number. Nothing is collected by it, and so events that have come to nothing meanwhile (what
+   * they would take was taken) are counted until somebody waits on this queue. Queues may watch
+   * queues to any depth, but not in a circle.
    *
    * @example
    * ```js

@@ -4,14 +4,8 @@
  * handle holds no reference. Attaching takes one on each object, and fails if it is gone.
  */
 import { EINVAL } from "../abi/errno.js";
-import {
-  FT_BELL,
-  FT_CHANNEL,
-  FT_EVENTFD,
-  FT_KQUEUE,
-  FT_PIPE,
-} from "../kern/file.js";
-import { type Handle, handleAttach, handleGeneration } from "../sys/handle.js";
+import { FT_BELL, FT_CHANNEL, FT_EVENTFD, FT_KQUEUE, FT_PIPE } from "../kern/file.js";
+import { type Handle, handleAttach } from "../sys/handle.js";
 import { Bell } from "./bell.js";
 import { Channel } from "./channel.js";
 import { argument, badArgument } from "./check.js";
@@ -85,7 +79,7 @@ function refOf(core: Core, name: string, state: ObjectState): FileRef {
   }
   state.check("share", `share ${name}`);
   const { handle } = state;
-  return { file: handle.fp, generation: handleGeneration(core.k, handle) };
+  return { file: handle.fp, generation: handle.generation };
 }
 
 function pipeRef(core: Core, name: string, pipe: Pipe): ObjectRef {

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: ISC
 /** Sources: what a queue can wait for. Objects make them, and here are those without an object. */
-import {
-  type Watch,
-  watchAt,
-  watchSpan,
-  watchUser,
-} from "../sys/port.js";
+import { type Watch, watchAt, watchSpan, watchUser } from "../sys/port.js";
 import { argument, badArgument, checkInteger, checkNumber, MS_MAX } from "./check.js";
 import type { Core } from "./core.js";
 import type { ObjectState } from "./object.js";
@@ -46,14 +41,14 @@ export let specOf: (source: Source<unknown>) => SourceSpec;
 /** Make a source. */
 export let sourceMake: <V>(spec: SourceSpec) => Source<V>;
 
-declare const valueOf: unique symbol;
+declare const valueType: unique symbol;
 
 /**
  * Something that a queue can wait for, as `queue.add` takes it. `V` is the type of the `value` of
  * its events. A source can be added to several queues of the thread; it needs no closing.
  */
 export class Source<out V> {
-  declare readonly [valueOf]: V;
+  declare readonly [valueType]: V;
   readonly #spec: SourceSpec;
 
   static {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: ISC
 /** Starting workers, and hearing of their end. */
+
+import { atomicCas, atomicWait } from "#atomics";
 import {
   ASKED,
   later,
@@ -14,7 +16,6 @@ import {
   watchWorker,
   workerUrl,
 } from "#host";
-import { atomicCas, atomicWait } from "#atomics";
 import { EAGAIN, EINVAL, ENOSYS } from "../abi/errno.js";
 import type { Ask, SpawnRequest, WardenNews, WorkerRequest } from "../host/warden.js";
 import {
@@ -35,7 +36,7 @@ import { argument, badArgument, checkOptions, checkString } from "./check.js";
 import { type Core, made } from "./core.js";
 import { KernelError } from "./errors.js";
 import { ObjectState } from "./object.js";
-import { shareContents, type Shareables } from "./share.js";
+import { type Shareables, shareContents } from "./share.js";
 import { type Opened, type Source, sourceMake } from "./source.js";
 
 /** The end of a worker, as an event of `kernel.exits()` has it. */

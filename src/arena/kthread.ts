@@ -14,7 +14,7 @@ export class KernelPanic extends Error {
   override name = "KernelPanic";
 }
 
-/** Assert an invariant. The message is a constant, because building one costs more than the test. */
+/** Assert an invariant. The message is a constant: building one costs more than the test. */
 export function kassert(holds: boolean, message: string): void {
   if (!holds) throw new KernelPanic(message);
 }
@@ -80,6 +80,8 @@ export class Kthread {
   /** Claimed waiters to wake after the last unlock: word to set, and whose. */
   readonly wakes = new Int32Array(WAKES_DEFERRED_MAX);
   wakeCount = 0;
+  /** Queue for whose larger hash there was no memory in this call. */
+  hashDenied = 0;
   /** Queues whose readiness changed and that other queues watch. */
   readonly nestWork: number[] = [];
   /** Nested queues with a due timer, to be run after unlocking. */

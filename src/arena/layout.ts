@@ -5,7 +5,7 @@
  *   export const Thing = defineStruct("thing", {
  *     lock:  racy(LOCK, "mutex of the thing"),
  *     count: word(T, "how many"),
- *     next:  ptr<"thing">()(T, "list link"),
+ *     next:  ptr<"thing">(T, "list link"),
  *   });
  *
  * Fields get word offsets in the order in which they are written. `line()` moves to the next
@@ -170,7 +170,7 @@ export function defineStruct<const N extends string, const S extends Record<stri
   const struct: StructInfo = { name, words: roundToLine(offset), fields };
   structs.push(struct);
   result["struct"] = struct;
-  // A copy, frozen: an object built key by key is a hash table to the engine, and four times slower.
+  // A copy, frozen: the engine makes a hash table of what is built key by key, four times slower.
   return Object.freeze({ ...result }) as Struct<N, S>;
 }
 

@@ -37,7 +37,7 @@ export const Zone = defineStruct("zone", {
   chunkEnd: word(Z, "end of the current chunk"),
 });
 
-/** What code knows of a zone: its number, the struct in it, and where a free slot keeps its link. */
+/** What code knows of a zone: its number, the struct in it, where a free slot keeps its link. */
 export interface ZoneDef<N extends string> {
   readonly index: number;
   readonly struct: StructInfo;
@@ -90,7 +90,7 @@ export function zoneHead(k: Kthread, zone: ZoneDef<string>): ZonePtr {
   return (Super.zoneTable.get(k, SUPER) + zone.index * LINE_WORDS) as ZonePtr;
 }
 
-/** Take a slot, or NIL when memory or the zone's limit is exhausted. Contents are what they were. */
+/** Take a slot, or NIL when memory or the zone's limit is exhausted. Contents stay as they are. */
 export function zoneTakeLocked<N extends string>(k: Kthread, zone: ZoneDef<N>): Ptr<N> {
   const z = zoneHead(k, zone);
   const first = Zone.head.get(k, z);

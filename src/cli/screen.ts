@@ -164,7 +164,28 @@ export class Screen {
     return this.red(this.bold(this.unicode ? "\u2717" : "FAILED"));
   }
 
+  /** Title of a part. */
+  heading(number: number, title: string): void {
+    this.line();
+    this.line(`${this.bold(this.cyan(String(number)))}  ${this.bold(title)}`);
+    this.line();
+  }
+
   rule(width: number): string {
     return this.dim((this.unicode ? "\u2500" : "-").repeat(width));
   }
+}
+
+const LANE_COLUMNS = 30;
+
+/** A line with a bar, and two figures to the right of it. */
+export function lane(
+  screen: Screen,
+  name: string,
+  fraction: number,
+  first: string,
+  second: string,
+): string {
+  const bar = screen.bar(fraction, LANE_COLUMNS);
+  return `   ${padEnd(name, 11)} ${bar} ${padStart(first, 12)} ${padStart(second, 9)}`.trimEnd();
 }

@@ -4,9 +4,26 @@ import { padEnd, padStart, type Screen, visibleLength } from "./screen.js";
 
 export interface Column {
   readonly title: string;
+  /** Heading over this column and its neighbours of the same group. */
+  readonly group?: string;
   readonly align?: "left" | "right";
-  /** Blanks before the column, 2 by default. */
-  readonly gap?: number;
+}
+
+const GAP = 2;
+
+/** One line over the titles: each group's name over its columns; null if there are no groups. */
+function groupLine(columns: readonly Column[], widths: readonly number[]): string | null {
+  if (columns.every(({ group }) => group === undefined)) return null;
+  let line = "";
+  for (let i = 0; i < columns.length; ) {
+    const { group } = columns[i] as Column;
+    let width = widths[i] as number;
+    for (i++; i < columns.length && columns[i]?.group === group; i++) {
+      width += GAP + (widths[i] as number);
+    }
+    line += padEnd(padStart(group ?? "", (width + (group ?? "").length) >> 1), width + GAP);
+  }
+  return line;
 }
 
 /** Print rows of cells below their titles. Cells may have colours. */
@@ -19,20 +36,18 @@ export function table(
   const widths = columns.map(({ title }, i) =>
     Math.max(visibleLength(title), ...rows.map((row) => visibleLength(row[i] ?? ""))),
   );
+  const margin = " ".repeat(indent);
   const format = (cells: readonly string[]): string =>
     columns
-      .map(({ align = "left", gap = 2 }, i) => {
-        const cell = cells[i] ?? "";
-        const width = widths[i] ?? 0;
-        const blanks = " ".repeat(i === 0 ? indent : gap);
-        return blanks + (align === "left" ? padEnd(cell, width) : padStart(cell, width));
+      .map(({ align = "left" }, i) => {
+        const pad = align === "left" ? padEnd : padStart;
+        return pad(cells[i] ?? "", widths[i] as number);
       })
-      .join("");
-  const width = columns.reduce(
-    (sum, { gap = 2 }, i) => sum + (widths[i] ?? 0) + (i === 0 ? 0 : gap),
-    0,
-  );
-  screen.line(format(columns.map(({ title }) => screen.dim(title))));
-  screen.line(" ".repeat(indent) + screen.rule(width));
-  for (const row of rows) screen.line(format(row));
+      .join(" ".repeat(GAP));
+  const width = widths.reduce((sum, one) => sum + one + GAP, -GAP);
+  const groups = groupLine(columns, widths);
+  if (groups !== null) screen.line(margin + screen.dim(groups.trimEnd()));
+  screen.line(margin + screen.dim(format(columns.map(({ title }) => title)).trimEnd()));
+  screen.line(margin + screen.rule(width));
+  for (const row of rows) screen.line(margin + format(row));
 }

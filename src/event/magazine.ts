@@ -44,7 +44,9 @@ export function magazineNeedLocked(k: Kthread, kq: KqueuePtr, cold: number, heap
     return growHeap(k, kq);
   }
   const bits = Kqueue.hashBits.get(k, kq);
-  if (Kqueue.knotes.get(k, kq) >= 1 << bits) return growHash(k, kq, bits + 1);
+  if (Kqueue.knotes.get(k, kq) >= 1 << bits && k.hashDenied !== kq) {
+    return growHash(k, kq, bits + 1);
+  }
   return 0;
 }
 
@@ -117,14 +119,20 @@ function growHeap(k: Kthread, kq: KqueuePtr): number {
   return back < 0 ? back : RESTART;
 }
 
-/** Twice the buckets, before there are more knotes than buckets. */
+/**
+ * Twice the buckets, before there are more knotes than buckets. A queue that cannot get them goes
+ * on with longer chains; the thread remembers for the rest of its call.
+ */
 function growHash(k: Kthread, kq: KqueuePtr, bits: number): number {
   const generation = Kqueue.generation.hint(k, kq);
   kqueueUnlock(k, kq);
   const made = heapAlloc(k, 1 << bits);
   if (made !== 0) bucketsClear(k, made, bits);
   const back = kqueueRelock(k, kq, generation);
-  if (made === 0) return back < 0 ? back : -ENOMEM;
+  if (made === 0) {
+    k.hashDenied = kq;
+    return back < 0 ? back : RESTART;
+  }
   let unused = made;
   let unusedBits = bits;
   const oldBits = back < 0 ? bits : Kqueue.hashBits.get(k, kq);

@@ -46,7 +46,15 @@ import { isDescriptorFilter, knoteFindLocked } from "./find.js";
 import { KQ_GONE, kqueueRelock, kqueueUnlock } from "./lock.js";
 import { RESTART, wideNeedLocked } from "./magazine.js";
 import { knoteActivateLocked, knoteDeactivateLocked, readyRemoveLocked } from "./ready.js";
-import { KN_ACTIVE, KN_DISABLED, KN_QUEUED, Knote, type KnotePtr, Kqueue, type KqueuePtr } from "./structs.js";
+import {
+  KN_ACTIVE,
+  KN_DISABLED,
+  KN_QUEUED,
+  Knote,
+  type KnotePtr,
+  Kqueue,
+  type KqueuePtr,
+} from "./structs.js";
 import { sdataSet, udataSet } from "./value.js";
 
 /** A change with filter 0 is passed over without a word, as on FreeBSD. */

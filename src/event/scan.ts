@@ -327,6 +327,7 @@ function changesApply(
   nev: number,
 ): number {
   let results = 0;
+  k.hashDenied = 0;
   for (let i = 0; i < nch; i++) {
     const from = i * KEVENT_WORDS;
     changeRead(change, ch, from);

@@ -4,7 +4,7 @@
  *
  * A knote is one registration. Its first line (64 bytes) has all that a user event needs; the cold
  * line is allocated when a value needs its high word, when there is an object to watch, or a timer
- * to keep. A kqueue has three lines: what it is as a watched object, its queue with everything the
+ * to keep. A kqueue has what it is as a watched object, its queue with everything the
  * lock holder writes, and its waiters.
  *
  * Which of a knote's lists is authoritative: the hash (from ident and filter), the klist (from

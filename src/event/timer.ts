@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: ISC
 /**
  * Timers of a queue: a 4-ary heap under the queue lock, each entry the due time in two words,
- * the knote, and a serial number that orders equal times; sifting need not look at the knotes. `heapIndex` in the cold line says where a
- * knote is; KN_ARMED says that it is.
+ * the knote, and a serial number that orders equal times; sifting need not look at the knotes.
+ * `heapIndex` in the cold line says where a knote is; KN_ARMED says that it is.
  *
  * Only the queue's own waiters and pollers need a timer, because expiry does nothing but queue
  * knotes on that queue. So there is no clock thread: whoever looks at the queue runs what is due,

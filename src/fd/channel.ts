@@ -53,8 +53,8 @@ export const CHANNEL_END = -0x30000;
 export const CHANNEL_SHORT = -0x30001;
 
 /**
- * Send one record; `fp` 0 stands for the channel itself. Returns 0, -EMSGSIZE, -EAGAIN, -EPIPE after
- * the end, -EBADF. May sleep.
+ * Send one record; `fp` 0 stands for the channel itself. Returns 0, -EMSGSIZE, -EAGAIN, -EPIPE
+ * after the end, -EBADF. May sleep.
  */
 export function channelSend(
   k: Kthread,

@@ -53,7 +53,7 @@ import {
 } from "../kern/object.js";
 import { VIEW_DATA_MAX } from "../limits.js";
 import { WAITQ_WORDS, type WaitqPtr, waitqInit, wakeOneLocked } from "../sync/wait.js";
-import { ioNonblock, ioObject, objectDone, objectSleep } from "./io.js";
+import { ioObject, objectDone, objectSleep } from "./io.js";
 
 export type EventfdPtr = Ptr<"eventfd"> & ObjectPtr;
 
@@ -164,7 +164,7 @@ export function counterWrite(
       value = seen;
     }
   }
-  return eventfdWrite(k, p, fp, nonblock, lo, hi);
+  return eventfdWrite(k, p, fp, File.generation.get(k, fp), nonblock, lo, hi);
 }
 
 /** Take from a counter that the caller owns a reference on; as counterWrite. */
@@ -190,7 +190,7 @@ export function counterRead(
     // Nothing to take; a value of 0 seen by a plain load may be stale.
     if (Eventfd.lane.load(k, p) === 0) return -EAGAIN;
   }
-  return eventfdRead(k, p, fp, nonblock, into);
+  return eventfdRead(k, p, fp, File.generation.get(k, fp), nonblock, into);
 }
 
 /** After an accepted operation: views, knotes, and one waiter of each side that can go on. */
@@ -229,12 +229,15 @@ export function eventfdRead(
   k: Kthread,
   p: EventfdPtr,
   fp: FilePtr,
+  generation: number,
   nonblock: boolean,
   into: Taken,
 ): number {
   objectLock(k, p);
   for (;;) {
-    if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
+    if (Obj.file.get(k, p) !== fp || File.generation.get(k, fp) !== generation) {
+      return objectDone(k, p, -EBADF);
+    }
     slowLocked(k, p);
     const lo = Eventfd.count.lo(k, p);
     const hi = Eventfd.count.hi(k, p);
@@ -257,6 +260,7 @@ export function eventfdWrite(
   k: Kthread,
   p: EventfdPtr,
   fp: FilePtr,
+  generation: number,
   nonblock: boolean,
   lo: number,
   hi: number,
@@ -264,7 +268,9 @@ export function eventfdWrite(
   if ((lo & hi) === -1) return -EINVAL;
   objectLock(k, p);
   for (;;) {
-    if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
+    if (Obj.file.get(k, p) !== fp || File.generation.get(k, fp) !== generation) {
+      return objectDone(k, p, -EBADF);
+    }
     slowLocked(k, p);
     if (fitsLocked(k, p, lo, hi)) {
       const sum = (Eventfd.count.lo(k, p) >>> 0) + (lo >>> 0);
@@ -295,20 +301,20 @@ function wordPut(bytes: Uint8Array, at: number, value: number): void {
 
 export const eventfdFileOps: FileOps = {
   name: "eventfd",
-  read(k, fp, bytes, length) {
+  read(k, fp, generation, nonblock, bytes, length) {
     if (length < BYTES) return -EINVAL;
     const p = ioObject(k, fp) as EventfdPtr;
-    const n = eventfdRead(k, p, fp, ioNonblock(k, fp), taken);
+    const n = eventfdRead(k, p, fp, generation, nonblock, taken);
     if (n > 0) {
       wordPut(bytes, 0, taken.lo);
       wordPut(bytes, 4, taken.hi);
     }
     return n;
   },
-  write(k, fp, bytes, length) {
+  write(k, fp, generation, nonblock, bytes, length) {
     if (length < BYTES) return -EINVAL;
     const p = ioObject(k, fp) as EventfdPtr;
-    return eventfdWrite(k, p, fp, ioNonblock(k, fp), wordAt(bytes, 0), wordAt(bytes, 4));
+    return eventfdWrite(k, p, fp, generation, nonblock, wordAt(bytes, 0), wordAt(bytes, 4));
   },
   kqfilter(k, fp, filter) {
     if (filter !== EVFILT_READ && filter !== EVFILT_WRITE) return -EINVAL;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: ISC
 /** What reading and writing have in common: the object behind a file, blocking, and the end. */
-import { O_NONBLOCK } from "../abi/fcntl.js";
 import type { Kthread } from "../arena/kthread.js";
 import { deferredRun } from "../event/defer.js";
 import { File, type FilePtr } from "../kern/file.js";
@@ -12,11 +11,6 @@ import { Waitq, type WaitqPtr, waitLinkLocked, waitUnlinkLocked } from "../sync/
 /** The object of a file as a hint; the operation checks under its lock that it is the file's. */
 export function ioObject(k: Kthread, fp: FilePtr): ObjectPtr {
   return File.object.hint(k, fp) as ObjectPtr;
-}
-
-/** Whether operations on the file must not sleep. */
-export function ioNonblock(k: Kthread, fp: FilePtr): boolean {
-  return (File.flags.hint(k, fp) & O_NONBLOCK) !== 0;
 }
 
 /**

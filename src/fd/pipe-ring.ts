@@ -1,3 +1,12 @@
+// SPDX-License-Identifier: ISC
+/**
+ * The ring under pipes and channels: bytes, or in packet mode records. A record is a length word
+ * and its bytes, padded to words. In packet mode capacity includes lengths and padding; an empty
+ * record is a record of a channel.
+ *
+ * Everything is guarded by the object's lock; the buffer belongs to the object and is touched
+ * under that lock only. pipe.ts and channel.ts have the operations.
+ */
 import type { Kthread } from "../arena/kthread.js";
 import {
   defineStruct,

@@ -21,7 +21,7 @@ import {
   fileAlloc,
 } from "../kern/file.js";
 import { Obj, objectLock, objectRetireLocked, objectUnlock } from "../kern/object.js";
-import { ioNonblock, ioObject, objectDone, objectSleep } from "./io.js";
+import { ioObject, objectDone, objectSleep } from "./io.js";
 import {
   changedLocked,
   consumeLocked,
@@ -66,6 +66,7 @@ export function pipeWrite(
   k: Kthread,
   p: PipePtr,
   fp: FilePtr,
+  generation: number,
   nonblock: boolean,
   bytes: Uint8Array,
   length: number,
@@ -73,7 +74,9 @@ export function pipeWrite(
   objectLock(k, p);
   let written = 0;
   for (;;) {
-    if (Obj.file2.get(k, p) !== fp) return objectDone(k, p, written > 0 ? written : -EBADF);
+    if (Obj.file2.get(k, p) !== fp || File.generation.get(k, fp) !== generation) {
+      return objectDone(k, p, written > 0 ? written : -EBADF);
+    }
     const closed = Pipe.closed.get(k, p);
     if (closed !== 0) return objectDone(k, p, written > 0 ? written : -EPIPE);
     if (length === 0) return objectDone(k, p, 0);
@@ -95,6 +98,7 @@ export function pipeRead(
   k: Kthread,
   p: PipePtr,
   fp: FilePtr,
+  generation: number,
   nonblock: boolean,
   into: Uint8Array,
   room: number,
@@ -102,7 +106,9 @@ export function pipeRead(
   if (room === 0) return 0;
   objectLock(k, p);
   for (;;) {
-    if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
+    if (Obj.file.get(k, p) !== fp || File.generation.get(k, fp) !== generation) {
+      return objectDone(k, p, -EBADF);
+    }
     if (Pipe.count.get(k, p) > 0) {
       let n: number;
       if (Pipe.packet.get(k, p) === 1) {
@@ -160,11 +166,13 @@ function pipeFilter(k: Kthread, fp: FilePtr, filter: number): number {
 
 export const pipeFileOps: FileOps = {
   name: "pipe",
-  read(k, fp, bytes, length) {
-    return pipeRead(k, ioObject(k, fp) as PipePtr, fp, ioNonblock(k, fp), bytes, length);
+  read(k, fp, generation, nonblock, bytes, length) {
+    const p = ioObject(k, fp) as PipePtr;
+    return pipeRead(k, p, fp, generation, nonblock, bytes, length);
   },
-  write(k, fp, bytes, length) {
-    return pipeWrite(k, ioObject(k, fp) as PipePtr, fp, ioNonblock(k, fp), bytes, length);
+  write(k, fp, generation, nonblock, bytes, length) {
+    const p = ioObject(k, fp) as PipePtr;
+    return pipeWrite(k, p, fp, generation, nonblock, bytes, length);
   },
   kqfilter: pipeFilter,
   close: pipeCloseEnd,

@@ -11,7 +11,14 @@ import {
 import { atomicCas, atomicNotify } from "#atomics";
 import { type Ending, workerDying, workerEnded } from "../sys/exits.js";
 import { errorText, threadHost } from "./node.js";
-import { type Ask, ASKED, type SpawnRequest, TAKEN, type WardenNews, type WardenStart } from "./warden.js";
+import {
+  ASKED,
+  type Ask,
+  type SpawnRequest,
+  TAKEN,
+  type WardenNews,
+  type WardenStart,
+} from "./warden.js";
 
 /** Time until the end of a worker is told again, if the thread table was full. */
 const RETRY_MS = 10;
@@ -77,7 +84,13 @@ function tell(how: Ending): void {
     return;
   }
   untold--;
-  tellKeeper({ kind: "ended", worker: how.worker, name: how.name, code: how.code, error: how.error });
+  tellKeeper({
+    kind: "ended",
+    worker: how.worker,
+    name: how.name,
+    code: how.code,
+    error: how.error,
+  });
   tellHeld();
   endIfDone();
 }

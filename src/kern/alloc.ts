@@ -3,8 +3,8 @@
  * Allocation: zones and byte buffers under the memory lock, with each slot that a thread has
  * popped but not linked yet noted in its record ("limbo"), so that a death loses nothing.
  *
- * The memory lock ranks below the queue lock's callers: nothing is allocated or given back while
- * a queue is locked. Queues keep magazines of knotes for that reason (event/magazine.ts).
+ * Nothing is locked under a queue, so nothing is allocated or given back while
+ * a queue is locked: queues keep magazines of knotes for that reason (event/magazine.ts).
  */
 import { limboEnter, limboLeave } from "#field";
 import { heapGiveLocked, heapTakeLocked } from "../arena/heap.js";

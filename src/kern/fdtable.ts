@@ -78,7 +78,7 @@ export function curtable(k: Kthread): TablePtr {
 
 /** The entry of a number, or NIL if the number was never in use. No lock needed: chunks stay. */
 export function fdEntry(k: Kthread, table: TablePtr, fd: number): FdPtr {
-  if (!(fd >= 0 && fd < DESCRIPTORS_MAX)) return NIL;
+  if ((fd | 0) !== fd || fd < 0 || fd >= DESCRIPTORS_MAX) return NIL;
   const chunk = k.a[Fdtable.chunks.at(table) + (fd >> CHUNK_SHIFT)] as number;
   if (chunk === 0) return NIL;
   return (chunk + (fd & CHUNK_MASK) * ENTRY_WORDS) as FdPtr;

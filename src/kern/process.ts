@@ -17,6 +17,8 @@ import {
   word,
 } from "../arena/layout.js";
 import { defineZone } from "../arena/zone.js";
+import { mutexLock, mutexUnlock } from "../sync/mutex.js";
+import { RANK_PROC } from "../sync/order.js";
 
 export const PROC_FREE = 0;
 /** Being built by fork; undone if its builder dies. */
@@ -54,4 +56,12 @@ export const procZone = defineZone<"proc">(Proc.struct, Proc.link.offset, 4);
 /** The calling thread's process. */
 export function curproc(k: Kthread): ProcPtr {
   return k.proc as ProcPtr;
+}
+
+/** Real user id of a process. */
+export function procUid(k: Kthread, proc: ProcPtr): number {
+  mutexLock(k, Proc.lock.at(proc), RANK_PROC);
+  const uid = Proc.uid.get(k, proc);
+  mutexUnlock(k, Proc.lock.at(proc));
+  return uid;
 }

@@ -40,7 +40,7 @@ export function atomicNotify(a: Int32Array, i: number, count: number): number {
   return Atomics.notify(a, i, count);
 }
 
-/** A promise that is fulfilled when the word is notified, or null when it does not hold `expected`. */
+/** A promise fulfilled when the word is notified, or null when it does not hold `expected`. */
 export function atomicWaitAsync(
   a: Int32Array,
   i: number,

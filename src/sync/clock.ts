@@ -33,7 +33,7 @@ export function clockWall(k: Kthread): bigint {
 /** Both words of a manual clock as read last. */
 const words = { lo: 0, hi: 0 };
 
-/** Both words of a manual clock, consistent: the sequence is odd or changes while they are written. */
+/** Both words of a manual clock: the sequence is odd, or changes, while they are written. */
 function readManual(k: Kthread, at: number): number {
   const a = k.a;
   const seqAt = Super.clockSeq.at(SUPER);

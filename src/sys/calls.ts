@@ -26,7 +26,7 @@ import { eventfdMake } from "../fd/eventfd.js";
 import { pipeMake } from "../fd/pipe.js";
 import { published } from "../kern/alloc.js";
 import { fdClose, fdGet, fdInstall } from "../kern/descrip.js";
-import { curtable, Fdentry, fdEntry, fdHint } from "../kern/fdtable.js";
+import { curtable, Fdentry, fdEntry } from "../kern/fdtable.js";
 import {
   File,
   type FileOps,
@@ -76,6 +76,11 @@ function listHolds(list: Int32Array | null, n: number): boolean {
   return n === 0 || (list !== null && n * KEVENT_WORDS <= list.length);
 }
 
+/** Whether a number is a count: an integer from 0 to 2^31 - 1. */
+function isCount(n: number): boolean {
+  return (n | 0) === n && n >= 0;
+}
+
 const NO_LIST = new Int32Array(0);
 
 /**
@@ -95,12 +100,12 @@ export function sysKevent(
   const fp = entry === 0 ? NIL : Fdentry.file.hint(k, entry);
   if (fp === 0) return -EBADF;
   const kq = fileKqueue(k, fp);
+  const generation = kq === 0 ? 0 : Kqueue.generation.hint(k, kq);
+  // All this was read without a lock. If the number still names the file and the file the queue,
+  // the generation is that of the queue; if not, it is being closed or replaced at this moment.
+  if (Fdentry.file.hint(k, entry) !== fp || fileKqueue(k, fp) !== kq) return -EBADF;
   if (kq === 0) return -EINVAL;
-  // The generation is read without the lock: if the queue is being replaced at this moment, the
-  // call takes place just before or just after that.
-  const generation = Kqueue.generation.hint(k, kq);
-  if (Fdentry.file.hint(k, entry) !== fp) return -EBADF;
-  if (nchanges < 0 || nevents < 0) return -EINVAL;
+  if (!isCount(nchanges) || !isCount(nevents)) return -EINVAL;
   if (!listHolds(changes, nchanges) || !listHolds(events, nevents)) return -EFAULT;
   callEnter(k, SYS.kevent);
   const result = kqueueKevent(
@@ -126,16 +131,17 @@ function install(k: Kthread, fp: FilePtr, cloexec: boolean): number {
   return fd;
 }
 
-/** eventfd(2). Returns a descriptor, -EINVAL, -EMFILE, -ENFILE, -ENOMEM. */
+/** eventfd(2). Returns a descriptor, -EINVAL, -EMFILE, -ENOMEM. */
 export function sysEventfd(k: Kthread, initval: number, flags: number): number {
   if ((flags & ~(EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC)) !== 0) return -EINVAL;
+  if (initval >>> 0 !== initval) return -EINVAL;
   callEnter(k, SYS.eventfd);
   const fd = install(k, eventfdMake(k, initval, flags), (flags & EFD_CLOEXEC) !== 0);
   callLeave(k);
   return fd;
 }
 
-/** pipe2(2): fds[0] is the read end. Returns 0, -EINVAL, -EMFILE, -ENFILE, -ENOMEM. */
+/** pipe2(2): fds[0] is the read end. Returns 0, -EINVAL, -EMFILE, -ENOMEM. */
 export function sysPipe2(k: Kthread, fds: Int32Array, flags: number): number {
   if ((flags & ~(O_NONBLOCK | O_CLOEXEC | O_DIRECT)) !== 0) return -EINVAL;
   if (fds.length < 2) return -EFAULT;
@@ -167,34 +173,48 @@ function pipeInstall(k: Kthread, fds: Int32Array, flags: number): number {
   return 0;
 }
 
-type Transfer = (ops: FileOps, fp: FilePtr) => number;
+type Transfer = (ops: FileOps, fp: FilePtr, generation: number, nonblock: boolean) => number;
 
-/** read(2) and write(2): a blocking file is held, so that a close elsewhere leaves it open. */
+/**
+ * read(2) and write(2): a blocking file is held, so that a close elsewhere leaves it open. Another
+ * is not; its slot may become another file's at any time, which the generation tells: it is read
+ * while the number names the file, and compared under the object's lock.
+ */
 function transfer(k: Kthread, fd: number, mode: number, call: number, move: Transfer): number {
-  let fp = fdHint(k, fd);
+  const entry = fdEntry(k, curtable(k), fd);
+  let fp = entry === 0 ? NIL : Fdentry.file.hint(k, entry);
   if (fp === 0) return -EBADF;
-  const blocking = (File.flags.hint(k, fp) & O_NONBLOCK) === 0;
-  if (blocking) {
+  const held = (File.flags.hint(k, fp) & O_NONBLOCK) === 0;
+  if (held) {
     fp = fdGet(k, fd);
     if (fp === 0) return -EBADF;
   }
-  const ops = fileops(k, fp);
-  const allowed = (File.flags.hint(k, fp) & mode) !== 0;
-  callEnter(k, call);
-  const result = ops === null || !allowed ? -EBADF : move(ops, fp);
-  callLeave(k);
-  if (blocking) fileDrop(k, fp);
+  const generation = File.generation.get(k, fp);
+  let result = -EBADF;
+  if (held || Fdentry.file.hint(k, entry) === fp) {
+    const ops = fileops(k, fp);
+    const flags = File.flags.hint(k, fp);
+    const nonblock = !held || (flags & O_NONBLOCK) !== 0;
+    callEnter(k, call);
+    if (ops !== null && (flags & mode) !== 0) result = move(ops, fp, generation, nonblock);
+    callLeave(k);
+  }
+  if (held) fileDrop(k, fp);
   return result;
 }
 
 /** read(2). Returns bytes, 0 at the end, -errno. May sleep unless the file is O_NONBLOCK. */
 export function sysRead(k: Kthread, fd: number, buffer: Uint8Array, length: number): number {
   if (!(length >= 0 && length <= buffer.length)) return -EFAULT;
-  return transfer(k, fd, FREAD, SYS.read, (ops, fp) => ops.read(k, fp, buffer, length));
+  return transfer(k, fd, FREAD, SYS.read, (ops, fp, generation, nonblock) => {
+    return ops.read(k, fp, generation, nonblock, buffer, length);
+  });
 }
 
 /** write(2). Returns bytes, -errno. May sleep unless the file is O_NONBLOCK. */
 export function sysWrite(k: Kthread, fd: number, buffer: Uint8Array, length: number): number {
   if (!(length >= 0 && length <= buffer.length)) return -EFAULT;
-  return transfer(k, fd, FWRITE, SYS.write, (ops, fp) => ops.write(k, fp, buffer, length));
+  return transfer(k, fd, FWRITE, SYS.write, (ops, fp, generation, nonblock) => {
+    return ops.write(k, fp, generation, nonblock, buffer, length);
+  });
 }

@@ -11,7 +11,7 @@ import { EINVAL } from "../abi/errno.js";
 import { KQUEUE_CLOEXEC, O_CLOEXEC, O_NONBLOCK } from "../abi/fcntl.js";
 import type { Kthread } from "../arena/kthread.js";
 import { fdClose, fdDup, fdDup2, fdFcntl, limitDescriptors } from "../kern/descrip.js";
-import { curproc, Proc } from "../kern/process.js";
+import { curproc, Proc, procUid } from "../kern/process.js";
 import {
   sysEventfd,
   sysKevent,
@@ -183,7 +183,7 @@ export class Sys {
 
   /** Real user id of this process. */
   getuid(): number {
-    return Proc.uid.get(this.#k, curproc(this.#k));
+    return procUid(this.#k, curproc(this.#k));
   }
 
   /** EVFILT_USER registrations of this process now. */

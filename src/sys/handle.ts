@@ -17,7 +17,7 @@ import { pipeMake } from "../fd/pipe.js";
 import { published } from "../kern/alloc.js";
 import { fdClose, fdInstall } from "../kern/descrip.js";
 import { fdHint } from "../kern/fdtable.js";
-import { File, type FilePtr, fileDrop, fileHoldStale, fileHold } from "../kern/file.js";
+import { File, type FilePtr, fileDrop, fileHoldStale } from "../kern/file.js";
 import type { ObjectPtr } from "../kern/object.js";
 import { callEnter, callLeave } from "../kern/thread.js";
 import { OWNER_SLOT_BITS } from "../limits.js";
@@ -27,8 +27,8 @@ export interface Handle {
   readonly fd: number;
   readonly fp: FilePtr;
   readonly obj: ObjectPtr;
-  /** Access as the file has it: FREAD, FWRITE. */
-  readonly type: number;
+  /** Generation of the file's slot: it tells the file from a later one in its place. */
+  readonly generation: number;
 }
 
 /** Number of the calling thread's slot. */
@@ -37,7 +37,7 @@ export function slotNumber(k: Kthread): number {
 }
 
 function handleOf(k: Kthread, fd: number, fp: FilePtr): Handle {
-  return { fd, fp, obj: File.object.hint(k, fp), type: File.type.hint(k, fp) };
+  return { fd, fp, obj: File.object.hint(k, fp), generation: File.generation.get(k, fp) };
 }
 
 /** Give a new file, in limbo, its number; -ENOMEM, -EMFILE. The file is dropped on failure. */
@@ -107,11 +107,6 @@ export function handleQueue(k: Kthread): Handle | number {
   return fd < 0 ? fd : handleOf(k, fd, fdHint(k, fd));
 }
 
-/** Generation of an open file: what a handle given to another thread has to match. */
-export function handleGeneration(k: Kthread, h: Handle): number {
-  return File.generation.get(k, h.fp);
-}
-
 /** Open the file that another thread's handle names. -ESTALE if it is gone, -EMFILE. */
 export function handleAttach(
   k: Kthread,
@@ -134,7 +129,7 @@ export function handleAttach(
 
 /** Whether the handle's number still names its file. */
 export function handleLive(k: Kthread, h: Handle): boolean {
-  return fdHint(k, h.fd) === h.fp;
+  return fdHint(k, h.fd) === h.fp && File.generation.get(k, h.fp) === h.generation;
 }
 
 /** Close the number, and with its last reference the object. 0 or -EBADF. */
@@ -145,13 +140,4 @@ export function handleClose(k: Kthread, h: Handle): number {
   if (k.deferred !== 0) deferredRun(k);
   callLeave(k);
   return result;
-}
-
-/** A second handle on the same file. */
-export function handleDup(k: Kthread, h: Handle): Handle | number {
-  fileHold(k, h.fp);
-  const fd = fdInstall(k, h.fp, true, 0, slotNumber(k));
-  if (fd >= 0) return handleOf(k, fd, h.fp);
-  fileDrop(k, h.fp);
-  return fd;
 }

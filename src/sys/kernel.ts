@@ -7,8 +7,8 @@
 import type { Kthread, ThreadHost } from "../arena/kthread.js";
 import { knotesFdClosed, kqueueFileOps } from "../event/kqueue.js";
 import { bellFileOps } from "../fd/bell.js";
-import { eventfdFileOps } from "../fd/eventfd.js";
 import { channelFileOps } from "../fd/channel.js";
+import { eventfdFileOps } from "../fd/eventfd.js";
 import { pipeFileOps } from "../fd/pipe.js";
 import { arenaAttach, arenaBoot, type BootShape, slotSeize } from "../kern/attach.js";
 import {

@@ -14,6 +14,7 @@ import {
 import { counterRead, counterWrite, type EventfdPtr, type Taken } from "../fd/eventfd.js";
 import { pipeRead, pipeWrite } from "../fd/pipe.js";
 import type { PipePtr } from "../fd/pipe-ring.js";
+import { File } from "../kern/file.js";
 import { callEnter, callLeave } from "../kern/thread.js";
 import { SYS } from "./calls.js";
 import type { Handle } from "./handle.js";
@@ -35,12 +36,7 @@ export function messageSend(
 }
 
 /** Receive a message; as channelReceive. May sleep unless `nonblock`. */
-export function messageReceive(
-  k: Kthread,
-  h: Handle,
-  nonblock: boolean,
-  into: Uint8Array,
-): number {
+export function messageReceive(k: Kthread, h: Handle, nonblock: boolean, into: Uint8Array): number {
   callEnter(k, SYS.read);
   const result = channelReceive(k, h.obj as PipePtr, h.fp, nonblock, into);
   callLeave(k);
@@ -94,6 +90,11 @@ export function ring(k: Kthread, h: Handle): number {
   return result;
 }
 
+/** The handle's reference keeps its file, and so the generation. */
+function generationOf(k: Kthread, h: Handle): number {
+  return File.generation.get(k, h.fp);
+}
+
 /** Read from a pipe; as pipeRead. May sleep unless `nonblock`. */
 export function bytesRead(
   k: Kthread,
@@ -103,7 +104,7 @@ export function bytesRead(
   room: number,
 ): number {
   callEnter(k, SYS.read);
-  const result = pipeRead(k, h.obj as PipePtr, h.fp, nonblock, into, room);
+  const result = pipeRead(k, h.obj as PipePtr, h.fp, generationOf(k, h), nonblock, into, room);
   callLeave(k);
   return result;
 }
@@ -117,7 +118,8 @@ export function bytesWrite(
   length: number,
 ): number {
   callEnter(k, SYS.write);
-  const result = pipeWrite(k, h.obj as PipePtr, h.fp, nonblock, bytes, length);
+  const p = h.obj as PipePtr;
+  const result = pipeWrite(k, p, h.fp, generationOf(k, h), nonblock, bytes, length);
   callLeave(k);
   return result;
 }

@@ -195,7 +195,7 @@ export class Port {
   }
 
   isUser(i: number): boolean {
-    return ((this.#word(i, KE_FILTER_FLAGS) << 16) >> 16) === EVFILT_USER;
+    return (this.#word(i, KE_FILTER_FLAGS) << 16) >> 16 === EVFILT_USER;
   }
 
   ident(i: number): number {

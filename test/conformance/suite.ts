@@ -3,7 +3,7 @@
 import { release } from "node:os";
 import type { Case, TargetName } from "./case.js";
 import { DEVIATIONS, type Deviation, occursIn } from "./deviations.js";
-import { type Mismatch, mismatchText, runCase } from "./run.js";
+import { type Machine, type Mismatch, mismatchText, runCase } from "./run.js";
 import { KnellTarget } from "./targets/knell.js";
 import { NativeTarget } from "./targets/native.js";
 import { gateOf, type Target } from "./targets/target.js";
@@ -55,20 +55,27 @@ export function explain(
   return faults;
 }
 
+/** What the row's steps, or the end of the row, show to be wrong; null if nothing. */
+async function faultsOf(target: Target, one: Case, machine: Machine): Promise<string | null> {
+  const oracle = target.name === "native-linux";
+  const found = await runCase(one, machine, oracle);
+  if (oracle) return explain(one, found).join("\n") || null;
+  if (found.length > 0) return mismatchText(one, found);
+  const faults = await machine.audit();
+  return faults.length === 0 ? null : `${one.id}, after the row:\n${faults.join("\n")}`;
+}
+
 /** Runs the row on the target and returns what went wrong, or null. */
 async function failureOf(target: Target, one: Case): Promise<string | null> {
-  const machine = await target.open(one);
-  const oracle = target.name === "native-linux";
   try {
-    const found = await runCase(one, machine, oracle);
-    if (oracle) return explain(one, found).join("\n") || null;
-    if (found.length > 0) return mismatchText(one, found);
-    const faults = await machine.audit();
-    return faults.length === 0 ? null : `${one.id}, after the row:\n${faults.join("\n")}`;
+    const machine = await target.open(one);
+    try {
+      return await faultsOf(target, one, machine);
+    } finally {
+      await machine.close();
+    }
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
-  } finally {
-    await machine.close();
   }
 }
 

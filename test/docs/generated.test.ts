@@ -15,9 +15,9 @@ for (const { path, text } of documents.filter((each) => partsOf(each.text).lengt
   });
 }
 
-test("every part stands in some document, once", () => {
-  const found = documents.flatMap(({ text }) => partsOf(text)).sort();
-  assert.deepEqual(found, Object.keys(PARTS).sort());
+test("every part stands in some document", () => {
+  const found = new Set(documents.flatMap(({ text }) => partsOf(text)));
+  assert.deepEqual([...found].sort(), Object.keys(PARTS).sort());
 });
 
 test("a part that was changed by hand is noticed", () => {

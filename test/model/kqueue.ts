@@ -268,7 +268,7 @@ export class Kqueue {
       kn.flags |= N.EV_ONESHOT;
       this.activate(kn, this.#env.step(), this.#env.step());
     }
-    if ((flags & N.EV_ENABLE) !== 0) kn.disabled = false;
+    if ((flags & N.EV_ENABLE) !== 0) this.#enable(kn);
     else if ((flags & N.EV_DISABLE) !== 0) this.#disable(kn);
     if (add && this.#broken("add enables a disabled knote")) kn.disabled = false;
     if (this.#broken("modify refreshes ext")) kn.ext = change.ext;
@@ -292,6 +292,12 @@ export class Kqueue {
     kn.sdata = change.data;
   }
 
+  #enable(kn: Knote): void {
+    // A timer that came due while disabled is queued by this, if it was looked at before.
+    if (kn.disabled && kn.timer?.dueSince) kn.timer.dueSince = this.#env.step();
+    kn.disabled = false;
+  }
+
   #disable(kn: Knote): void {
     kn.disabled = true;
     if (!this.#broken("disabled knote stays queued")) this.dequeue(kn);
@@ -300,12 +306,22 @@ export class Kqueue {
   /** The end of every registration: look at the source, and queue what is active. */
   #settle(kn: Knote): void {
     if (kn.disabled) return;
-    // A look at a queue fires its timers, now or at the next scan; the knote may be late then.
     const now = this.#env.step();
-    const late = kn.object instanceof Kqueue && kn.object.hasDue();
-    if (kn.object instanceof Kqueue) kn.object.expire(this);
+    let interval: Interval = { since: now, until: now };
+    if (kn.object instanceof Kqueue) {
+      kn.object.expire(this);
+      interval = kn.object.#readySince(now);
+    }
     if (evaluate(kn)) kn.active = true;
-    if (kn.active) this.activate(kn, now, late ? Number.POSITIVE_INFINITY : now);
+    if (kn.active) this.activate(kn, interval.since, interval.until);
+  }
+
+  /** When the queue had its first event: with only timers in it, perhaps as late as a scan. */
+  #readySince(now: number): Interval {
+    const loose = this.ready.every((kn) => kn.until === Number.POSITIVE_INFINITY);
+    if (!loose || this.ready.length === 0) return { since: now, until: now };
+    const since = Math.min(...this.ready.map((kn) => kn.since));
+    return { since, until: Number.POSITIVE_INFINITY };
   }
 
   hasDue(): boolean {
@@ -345,7 +361,9 @@ export class Kqueue {
 
   scan(nevents: number, seen: readonly Kev[]): Kev[] {
     if (nevents === 0) return [];
+    const fires = this.hasDue();
     this.expire();
+    const before = this.ready.length;
     const start = this.#env.nextStep();
     for (const kn of this.ready) if (kn.until === Number.POSITIVE_INFINITY) kn.until = start;
     const waiting = this.ready;
@@ -364,6 +382,11 @@ export class Kqueue {
     const head = this.#broken("level event goes back to the head");
     for (const kn of requeued) kn.since = kn.until = head ? -1 : this.#env.nextStep();
     this.ready = [...waiting, ...requeued];
+    const seenByWatchers = this.klist.every((kn) => kn.queued);
+    if (fires && before > 0 && this.ready.length === 0 && !seenByWatchers) {
+      this.#env.abandoned =
+        "a watcher may or may not have heard of a timer before its event was taken";
+    }
     return out;
   }
 
@@ -430,7 +453,8 @@ function precedes(a: Knote, b: Knote): boolean {
   if (a.until < b.since) return true;
   const fired = a.timer?.firedDue ?? null;
   const other = b.timer?.firedDue ?? null;
-  return a.until === b.until && fired !== null && other !== null && fired < other;
+  if (fired === null || other === null || fired >= other) return false;
+  return a.until === b.until && a.since <= b.since;
 }
 
 /** Take the next knote: among those that may be first, the one that the other system showed. */

@@ -48,6 +48,7 @@ export const MUTANTS = [
   "refused add shows its fflags",
   "cleared user event stays queued",
   "relative timer is cleared from its re-add on",
+  "forced one-shot timer goes on counting",
   "nested queue reports one",
 ] as const;
 export type Mutant = (typeof MUTANTS)[number];

@@ -66,7 +66,9 @@ function start(kn: Knote, env: Surroundings): void {
   const absolute = (kn.sfflags & N.NOTE_ABSTIME) !== 0;
   const fromWall = value - BigInt(env.rules.wallMs) * 1_000_000n;
   const due = absolute ? (fromWall < 0n ? 0n : fromWall) : env.now + value;
-  kn.timer = { due, period: absolute ? 0n : value, dueSince: null, firedDue: null };
+  const oneshot = (kn.flags & N.EV_ONESHOT) !== 0;
+  const period = absolute || oneshot ? 0n : value;
+  kn.timer = { due, period, dueSince: null, firedDue: null };
   if (due <= env.now) kn.timer.dueSince = env.step();
 }
 
@@ -76,12 +78,14 @@ export function fireTimer(kn: Knote, env: Surroundings): void {
   if (timer === null || timer.due === null) return;
   if (!kn.queued) timer.firedDue = timer.due;
   timer.dueSince = null;
-  if (timer.period === 0n || (kn.flags & N.EV_ONESHOT) !== 0) {
+  const { mutants } = env.rules;
+  const oneshot = (kn.flags & N.EV_ONESHOT) !== 0;
+  const goesOn = mutants.has("forced one-shot timer goes on counting");
+  if (timer.period === 0n || (oneshot && !goesOn)) {
     kn.data += 1n;
     timer.due = null;
     return;
   }
-  const { mutants } = env.rules;
   const count = (env.now - timer.due) / timer.period + 1n;
   timer.due += count * timer.period;
   if (mutants.has("timer counts one for all periods")) kn.data += 1n;

@@ -333,7 +333,7 @@ const timeouts: Case[] = [
 ];
 
 /** The error of kevent on an open descriptor that is no queue: profile switch notkq. */
-const NOT_A_QUEUE: N.ErrnoName = "EBADF";
+const NOT_A_QUEUE: N.ErrnoName = "EINVAL";
 
 function refused(id: string, kq: Ref, steps: Case["steps"], ret: N.ErrnoName = "EBADF"): Case {
   return {

@@ -245,12 +245,6 @@ const limits: Case[] = [
     ],
   },
   {
-    id: "user.limit.zero",
-    source: "spec 7: a limit of none refuses the first",
-    limits: { userEvents: 0 },
-    steps: [kqueue(), refuse("$q", add(1), "ENOMEM"), userEventCount(0)],
-  },
-  {
     id: "user.count.modify-does-not-count",
     source: `${SEED} filt_userattach; spec 3.13 row 17`,
     steps: [

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: ISC
+/** What explorations did, as lines of a table. */
+import type { Report } from "./search.js";
+
+const HEAD = ["scenario", "points", "bound", "schedules", "switches", "time", ""] as const;
+const WIDTHS = [24, 9, 5, 9, 9, 8] as const;
+
+function line(cells: readonly string[]): string {
+  const padded = cells.map((cell, i) => {
+    const width = WIDTHS[i] ?? 0;
+    return i === 0 ? cell.padEnd(width) : cell.padStart(width);
+  });
+  return padded.join("  ").trimEnd();
+}
+
+export function tableHead(): string {
+  return line(HEAD);
+}
+
+export function tableLine(report: Report): string {
+  const { points, pointsMax } = report;
+  const verdict = report.found !== null ? "FOUND" : report.exhausted ? "all" : "cut short";
+  const random = report.random > 0 ? `, ${report.random} at random` : "";
+  return line([
+    report.scenario,
+    points === pointsMax ? String(points) : `${points}-${pointsMax}`,
+    String(report.preemptions),
+    String(report.schedules),
+    String(report.switches),
+    `${(report.milliseconds / 1000).toFixed(2)} s`,
+    verdict + random,
+  ]);
+}

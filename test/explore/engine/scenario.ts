@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: ISC
+/**
+ * A scenario: a small kernel, two to four threads with a few calls each, and what must hold however
+ * they interleave. Its functions run again and again, each time on the same arena as `setup` left
+ * it, so they keep nothing between runs, and take from outside only what `setup` returned.
+ */
+
+import type { Sys } from "knell/sys";
+import type { Kthread } from "#src/arena/kthread.js";
+import type { Limits } from "./limits.js";
+
+/** What `setup` hands to the threads: descriptors, word indexes. */
+export type Shared = Readonly<Record<string, number>>;
+
+/** The kernel as one thread of a scenario has it. */
+export interface Stage {
+  readonly k: Kthread;
+  readonly s: Sys;
+  readonly shared: Shared;
+  /** Go back to the event loop until a pending waitAsync is fulfilled, or the time is up. */
+  park(timeoutMs: number): void;
+}
+
+/** A stage after a run, with what each thread returned. */
+export interface Outcome extends Stage {
+  readonly returned: readonly (readonly number[])[];
+}
+
+export interface ScenarioThread {
+  readonly name: string;
+  /** At most 24 whole numbers of 32 bits may be returned. */
+  run(stage: Stage): readonly number[];
+}
+
+export interface Scenario {
+  readonly name: string;
+  /** What must hold. */
+  readonly text: string;
+  readonly threads: readonly ScenarioThread[];
+  setup(stage: Stage): Record<string, number>;
+  /** Throws if something does not hold. Runs after every run, on its arena. */
+  check(outcome: Outcome): void;
+  /**
+   * When a caller's time-out or a timer ends a sleep: only when nobody can go on ("idle"), or
+   * also whenever the search chooses that time passes ("choice"; counts as a preemption). A
+   * time-out must not be as long as one of the kernel's own (limits.ts: LOCK_SLEEP_MS,
+   * NET_SLEEP_MS), by whose length those are known.
+   */
+  readonly timeouts?: "idle" | "choice";
+  /** A defect of the kernel that it shows and that is not mended yet. */
+  readonly defect?: string;
+  /** Must fail: the proof that the machinery notices. */
+  readonly canary?: boolean;
+  readonly limits?: Partial<Limits>;
+  /** Names for words of the arena that no struct names. */
+  labels?(shared: Shared): Record<number, string>;
+}

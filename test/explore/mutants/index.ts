@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: ISC
+/**
+ * Seeded bugs: each is one change of a compiled file, and a scenario that must find it. Each would
+ * pass a test that does not meet just the right moment.
+ */
+
+export interface Mutant {
+  readonly name: string;
+  /** What is wrong with it. */
+  readonly text: string;
+  /** Scenario that kills it. */
+  readonly scenario: string;
+  /** Path below dist. */
+  readonly file: string;
+  /** Text that is there exactly once, however it is broken into lines, and what replaces it. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: "notify-before-store",
+    text: "the waker notifies the sleeper's word before it has set it",
+    scenario: "lost-wake",
+    file: "sync/wait.js",
+    find: "if (atomicExchange(k.a, at, WORD_WOKEN) === WORD_SLEEPING)",
+    replace: `atomicNotify(k.a, at, 1);
+        atomicExchange(k.a, at, WORD_WOKEN);
+        if (false)`,
+  },
+  {
+    name: "late-sync-word",
+    text: "the sleeper says that it sleeps only after it has unlocked the queue",
+    scenario: "lost-wake",
+    file: "sync/sleep.js",
+    find: "    const net = ",
+    replace: "    atomicCas(a, k.syncWord, WORD_WOKEN, WORD_SLEEPING);\n    const net = ",
+  },
+  {
+    name: "no-recheck",
+    text: "the waiter unlocks the queue between looking for events and linking its record",
+    scenario: "lost-wake",
+    file: "event/scan.js",
+    find: "        const alone = Waitq.head.get(k, wq) === 0;",
+    replace: `        kqueueUnlock(k, kq);
+        mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
+        const alone = Waitq.head.get(k, wq) === 0;`,
+  },
+  {
+    name: "wake-not-passed-on",
+    text: "a thread that leaves events behind wakes nobody for them",
+    scenario: "pass-on",
+    file: "event/scan.js",
+    find: "if (Kqueue.fresh.get(k, kq) > 0)\n        queueWakeLocked(k, kq);",
+    replace: "",
+  },
+  {
+    name: "timed-out-is-gone",
+    text: "a waiter whose time is up leaves without looking whether it was claimed",
+    scenario: "pass-on",
+    file: "event/scan.js",
+    find: "        netWake = slept === SLEPT_NET",
+    replace: `        if (slept === 1) {
+            kqueueUnlock(k, kq);
+            return 0;
+        }
+        netWake = slept === SLEPT_NET`,
+  },
+  {
+    name: "stays-linked",
+    text: "a record that nobody claimed stays on the wait queue after a time-out",
+    scenario: "timeout-claim",
+    file: "sync/wait.js",
+    find: "if (Waitrec.async.get(k, rec) === 0 || state === REC_ARMED)",
+    replace: "if (state === REC_CLAIMED)",
+  },
+  {
+    name: "unlock-wakes-nobody",
+    text: "an unlock does not look whether somebody sleeps on the lock",
+    scenario: "level-pollers",
+    file: "sync/mutex.js",
+    find: "if ((old & LOCK_WAITERS) !== 0)",
+    replace: "if (false)",
+  },
+  {
+    name: "add-without-second-look",
+    text: "EV_ADD does not look at the descriptor again after it has linked the knote",
+    scenario: "close-add",
+    file: "event/attach.js",
+    find: "fdHint(k, fd) !== fp",
+    replace: "false",
+  },
+  {
+    name: "number-free-too-early",
+    text: "close gives the number away before its knotes are gone",
+    scenario: "close-reuse",
+    file: "kern/descrip.js",
+    find: `        upperLayers(k).fdClosed(k, fd);
+        lockTable(k, table);
+        fdVacateLocked(k, table, fd);
+        unlockTable(k, table);`,
+    replace: `        lockTable(k, table);
+        fdVacateLocked(k, table, fd);
+        unlockTable(k, table);
+        upperLayers(k).fdClosed(k, fd);`,
+  },
+  {
+    name: "claim-not-awaited",
+    text: "EV_DELETE drops a knote that another thread is attaching",
+    scenario: "add-delete",
+    file: "event/register.js",
+    find: "else if (Knote.claim.get(k, kn) !== 0) {",
+    replace: "else if (false) {",
+  },
+  {
+    name: "reader-not-woken",
+    text: "a write to an eventfd wakes no blocked reader",
+    scenario: "eventfd-read-write",
+    file: "fd/eventfd.js",
+    find: "wakeOneLocked(k, readers(p));",
+    replace: "{ }",
+  },
+  {
+    name: "cleared-after-unlock",
+    text: "a scan unlocks the queue between copying an event and taking it",
+    scenario: "only-one-poller",
+    file: "event/scan.js",
+    find: "            if (consumeLocked(k, kq, kn)) {",
+    replace: `            kqueueUnlock(k, kq);
+            mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
+            if (consumeLocked(k, kq, kn)) {`,
+  },
+];

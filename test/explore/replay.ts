@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: ISC
+/**
+ * Replay a schedule and tell what happened.
+ *
+ *   node build/test/explore/replay.js build/explore/close-add-1.json
+ *
+ * Exit status: 0 if nothing is wrong any more, 1 if it fails as before, 3 if the code has changed
+ * so that the schedule does not fit it.
+ */
+import { explored } from "./engine/condition.js";
+import { replay } from "./engine/explore.js";
+import { decisionsIn, scheduleRead } from "./engine/schedule.js";
+import { runInMutant } from "./mutants/build.js";
+import { scenarioNamed } from "./scenarios/index.js";
+
+async function main(path: string): Promise<void> {
+  const file = scheduleRead(path);
+  const scenario = scenarioNamed(file.scenario);
+  const run = await replay(scenario, decisionsIn(file, scenario));
+  console.log(`${scenario.name}: ${scenario.text}\n`);
+  console.log(run.lines.join("\n"));
+  console.log(`\n${run.failure ?? "nothing is wrong"}`);
+  process.exitCode = run.diverged ? 3 : run.failure === null ? 0 : 1;
+}
+
+const [path] = process.argv.slice(2);
+if (path === undefined) {
+  console.error("usage: node build/test/explore/replay.js FILE");
+  process.exitCode = 2;
+} else if (!runInMutant(scheduleRead(path).mutant, "replay.js", [path]) && explored()) {
+  await main(path);
+}

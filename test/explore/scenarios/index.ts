@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: ISC
+/** Every scenario, by name: workers find theirs here. */
+import type { Scenario } from "../engine/scenario.js";
+import * as awaiting from "./await.js";
+import { closeAdd, dupAdd } from "./close-add.js";
+import * as closing from "./closing.js";
+import { eventfdReadWrite, eventfdTwoSizes } from "./eventfd.js";
+import * as objects from "./objects.js";
+import { levelPollers, onlyOnePoller } from "./pollers.js";
+import * as register from "./register.js";
+import * as streams from "./streams.js";
+import { toyBroken, toyMended } from "./toy.js";
+import { lostWake, passOn, timeoutClaim } from "./wake.js";
+
+export const scenarios: readonly Scenario[] = [
+  lostWake,
+  timeoutClaim,
+  passOn,
+  closeAdd,
+  dupAdd,
+  levelPollers,
+  onlyOnePoller,
+  eventfdReadWrite,
+  eventfdTwoSizes,
+  ...Object.values(awaiting),
+  ...Object.values(objects),
+  ...Object.values(register),
+  ...Object.values(closing),
+  ...Object.values(streams),
+  toyMended,
+];
+
+/** Must fail. */
+export const canaries: readonly Scenario[] = [toyBroken];
+
+export function scenarioNamed(name: string): Scenario {
+  const scenario = [...scenarios, ...canaries].find((other) => other.name === name);
+  if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
+  return scenario;
+}
