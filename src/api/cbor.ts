@@ -37,10 +37,15 @@ const TAG_DATE = 1;
 const TAG_POSITIVE = 2;
 const TAG_NEGATIVE = 3;
 
+/** A byte string whose length is in the next byte. */
+const SHORT_BYTES = (BYTES << 5) | 24;
+
 /** Arrays and objects inside of each other, at most. A cycle is as deep as can be. */
 const DEPTH_MAX = 64;
 /** Text of at most this many characters is converted by a loop, which beats the encoder's call. */
 const SHORT_TEXT = 24;
+/** Up to this many bytes a loop beats the set-up of a bulk copy. */
+const SHORT_COPY = 48;
 const TWO_32 = 4_294_967_296;
 
 const encoder = new TextEncoder();
@@ -53,6 +58,11 @@ export class Encoder {
   #view = new DataView(this.bytes.buffer);
   #at = 0;
 
+  /** Bytes that the last value took. */
+  get length(): number {
+    return this.#at;
+  }
+
   /**
    * Encode a value. Returns its length; the bytes are in `bytes` until the next call.
    * @throws {KernelError} EINVAL if the value cannot be encoded; the message says which part
@@ -60,6 +70,7 @@ export class Encoder {
   encode(value: unknown): number {
     this.#at = 0;
     if (typeof value === "string") this.#text(value);
+    else if (value instanceof Uint8Array) this.#bytes(value);
     else this.#value(value, "value", 0);
     return this.#at;
   }
@@ -190,13 +201,21 @@ export class Encoder {
     }
   }
 
+  #bytes(from: Uint8Array): void {
+    const { length } = from;
+    this.#head(BYTES, length);
+    this.#room(length);
+    const { bytes } = this;
+    const at = this.#at;
+    this.#at = at + length;
+    if (length > SHORT_COPY) bytes.set(from, at);
+    else for (let i = 0; i < length; i++) bytes[at + i] = from[i] as number;
+  }
+
   #object(value: object, path: string, depth: number): void {
     const bytes = bytesOf(value);
     if (bytes !== null) {
-      this.#head(BYTES, bytes.length);
-      this.#room(bytes.length);
-      this.bytes.set(bytes, this.#at);
-      this.#at += bytes.length;
+      this.#bytes(bytes);
       return;
     }
     if (depth >= DEPTH_MAX) throw cannot(path, "too deep, or contains itself");
@@ -244,6 +263,12 @@ function cannot(path: string, what: string): KernelError {
  * @throws {KernelError} EBADMSG if they are no such encoding
  */
 export function decode(bytes: Uint8Array, length: number): unknown {
+  // The most usual messages, without more ado: a small number, short bytes.
+  const first = bytes[0] as number;
+  if (length === 1 && first < 24) return first;
+  if (first === SHORT_BYTES && length > 2 && bytes[1] === length - 2) {
+    return bytes.slice(2, length);
+  }
   const reader = new Reader(bytes, length);
   const value = reader.value(0);
   if (reader.at !== length) throw damaged("bytes are left over");

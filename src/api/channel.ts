@@ -123,14 +123,13 @@ export class Channel<M = Message> extends KernelObject {
    */
   send(message: M): void {
     const state = stateOf(this);
-    state.check("write", "send");
     const { core, handle } = state;
-    const { encoder, k } = core;
-    const length = encoder.encode(message);
-    let result = messageSend(k, handle, true, encoder.bytes, length);
+    const { bytes, length } = core.encode(message);
+    state.check("write", "send");
+    let result = messageSend(core.k, handle, true, bytes, length);
     if (result === -EAGAIN) {
       core.checkMayBlock("write", "send");
-      result = core.loop.blocking(() => messageSend(k, handle, false, encoder.bytes, length));
+      result = core.loop.blocking(() => messageSend(core.k, handle, false, bytes, length));
     }
     if (result < 0) throw sendFailed(state, -result, length);
   }
@@ -143,10 +142,10 @@ export class Channel<M = Message> extends KernelObject {
    */
   trySend(message: M): boolean {
     const state = stateOf(this);
+    const { core, handle } = state;
+    const { bytes, length } = core.encode(message);
     state.check("write", "send");
-    const { encoder, k } = state.core;
-    const length = encoder.encode(message);
-    const result = messageSend(k, state.handle, true, encoder.bytes, length);
+    const result = messageSend(core.k, handle, true, bytes, length);
     if (result === -EAGAIN) return false;
     if (result < 0) throw sendFailed(state, -result, length);
     return true;
@@ -165,11 +164,10 @@ export class Channel<M = Message> extends KernelObject {
     if (signal?.aborted) throw signal.reason;
     if (this.#sending === null && this.trySend(message)) return;
     const state = stateOf(this);
+    const { bytes, length } = state.core.encode(message);
     state.check("write", "send");
-    const { encoder } = state.core;
-    const length = encoder.encode(message);
     const before = this.#sending;
-    const sending = this.#sendLater(encoder.bytes.slice(0, length), before, signal);
+    const sending = this.#sendLater(bytes.slice(0, length), before, signal);
     // Whoever sends next waits for this one, and for those before it even if this one is aborted.
     const last = Promise.allSettled([before, sending]);
     this.#sending = last;

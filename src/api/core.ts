@@ -20,7 +20,8 @@ export class Core {
   /** Random number of the arena. */
   readonly id: number;
   readonly loop: Loop;
-  readonly encoder = new Encoder();
+  readonly #encoder = new Encoder();
+  #encoding = false;
   /** What messages are received into before they are decoded. */
   scratch: Uint8Array = new Uint8Array(SCRATCH_BYTES);
   /** Objects that are open. */
@@ -32,6 +33,20 @@ export class Core {
     this.buffer = buffer;
     this.id = id;
     this.loop = new Loop(k);
+  }
+
+  /** Encode a value. The result is good until the next call. */
+  encode(value: unknown): Encoder {
+    // A getter of the value may send something itself.
+    const encoder = this.#encoding ? new Encoder() : this.#encoder;
+    const before = this.#encoding;
+    this.#encoding = true;
+    try {
+      encoder.encode(value);
+    } finally {
+      this.#encoding = before;
+    }
+    return encoder;
   }
 
   /** The kernel must not be closed. */

@@ -3,6 +3,7 @@
  * `knell`: one wait for many things, in any number of threads. Boot a kernel in one thread, attach
  * to it from others, make objects, and wait for them with queues.
  */
+import { atomicWait } from "#atomics";
 import { hostThread, threadHost } from "#host";
 import { EAGAIN, EINVAL } from "../abi/errno.js";
 import { BOOTABLE_PROFILES, type BootableProfile, PROFILES } from "../abi/profile.js";
@@ -138,6 +139,9 @@ export function boot(options?: BootOptions): Kernel {
   return new Kernel(new Core(thread, thread.a.buffer as SharedArrayBuffer, id));
 }
 
+/** Nobody writes to it: for short sleeps. */
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
 /** What `attach` gives: the thread's kernel, and the shared objects by name. */
 export type Attached<T extends object> = { readonly kernel: Kernel } & SharedAs<T>;
 
@@ -188,8 +192,16 @@ export function attach(handle: unknown): Attached<object> {
   }
 }
 
+/** Attempts to find a free slot while threads come and go. */
+const ATTEMPTS = 10;
+
 function attachThread(buffer: SharedArrayBuffer): Kthread {
-  const k = kernelAttach(buffer, threadHost);
+  let k = kernelAttach(buffer, threadHost);
+  // A slot may be taken for a moment, by who tells of an end.
+  for (let i = 1; i < ATTEMPTS && k === -EAGAIN && threadHost.canBlock; i++) {
+    atomicWait(pause, 0, 0, 1);
+    k = kernelAttach(buffer, threadHost);
+  }
   if (typeof k !== "number") return k;
   let why: string | undefined;
   if (k === -EINVAL) why = "the buffer is no arena of this version of knell";

@@ -111,6 +111,11 @@ export class QueueWait implements Waiting {
   }
 }
 
+/** The error of triggering what is not there. */
+export function noUserEvent(number: number): KernelError {
+  return new KernelError(ENOENT, "kevent", "trigger", `the queue has no user event ${number}`);
+}
+
 export class QueueCore implements Watcher {
   readonly core: Core;
   readonly state: ObjectState;
@@ -150,7 +155,7 @@ export class QueueCore implements Watcher {
       opened.dropped?.();
       throw fail(EINVAL, "edge makes no sense where each event takes what it reports");
     }
-    const id = this.#freeIds.pop() ?? this.#byId.length;
+    const id = this.#freeIds.pop() ?? this.#byId.length + 1;
     const one = new Registration(this, tag, opened, id, shape.once);
     const same = this.#byKey.get(one.key);
     if (same !== undefined) {
@@ -167,7 +172,7 @@ export class QueueCore implements Watcher {
     }
     this.#byTag.set(tag, one);
     this.#byKey.set(one.key, one);
-    this.#byId[id] = one;
+    this.#byId[id - 1] = one;
     if (watchesUser(opened.watch)) this.#users.set(opened.watch.ident, one);
     opened.state?.watchers.add(one);
   }
@@ -198,7 +203,7 @@ export class QueueCore implements Watcher {
     const { opened } = one;
     this.#byTag.delete(one.tag);
     this.#byKey.delete(one.key);
-    this.#byId[one.id] = undefined;
+    this.#byId[one.id - 1] = undefined;
     this.#freeIds.push(one.id);
     if (watchesUser(opened.watch)) this.#users.delete(opened.watch.ident);
     opened.state?.watchers.delete(one);
@@ -217,51 +222,68 @@ export class QueueCore implements Watcher {
 
   trigger(number: number, data: number | null, flags: number): void {
     this.check("trigger");
-    const result = this.port.trigger(number, data, flags);
-    if (result >= 0) return;
-    const why = result === -ENOENT ? `the queue has no user event ${number}` : undefined;
-    throw new KernelError(-result, "kevent", "trigger", why);
+    const one = this.#users.get(number);
+    if (one === undefined) throw noUserEvent(number);
+    const result = this.port.trigger(one.opened.watch, data, flags, one.id);
+    if (result === -ENOENT) throw noUserEvent(number);
+    if (result < 0) throw new KernelError(-result, "kevent", "trigger");
   }
 
   /** The first `count` records of the port as events; what was taken by others is passed over. */
   convert(count: number): AnyEvent[] {
+    if (count === 1) {
+      const event = this.#convertOne(0);
+      return event === null ? [] : [event];
+    }
     const events: AnyEvent[] = [];
-    for (let i = 0; i < count; i++) this.#convertOne(i, count, events);
+    for (let i = 0; i < count; i++) {
+      try {
+        const event = this.#convertOne(i);
+        if (event !== null) events.push(event);
+      } catch (error) {
+        // A message was damaged: what came before and after it is kept for the next wait.
+        this.#pending.push(...events, ...this.#convertRest(i + 1, count));
+        throw error;
+      }
+    }
     return events;
   }
 
-  #convertOne(i: number, count: number, events: AnyEvent[]): void {
+  /** The records from `from` on; of what is damaged, only the first was told. */
+  #convertRest(from: number, count: number): AnyEvent[] {
+    const events: AnyEvent[] = [];
+    for (let i = from; i < count; i++) {
+      try {
+        const event = this.#convertOne(i);
+        if (event !== null) events.push(event);
+      } catch {
+        // It was taken from its channel, as the first was.
+      }
+    }
+    return events;
+  }
+
+  /** One record as an event; null for what is not there any more. */
+  #convertOne(i: number): AnyEvent | null {
     const { port } = this;
-    const isUser = port.isUser(i);
-    const one = isUser ? this.#users.get(port.ident(i)) : this.#byId[port.id(i)];
-    if (one === undefined) return;
+    const id = port.id(i);
+    const one = id > 0 ? this.#byId[id - 1] : this.#users.get(port.ident(i));
+    if (one === undefined) return null;
     const { manner, take } = one.opened;
     const { tag } = one;
-    if (manner === "taken" && take !== null) {
-      const value = this.#take(take, i, count, events);
-      if (value === NOTHING) return;
+    if (take !== null) {
+      const value = take();
+      if (value === NOTHING) return null;
       const ended = value === ENDED;
-      events.push({ tag, value: ended ? undefined : value, ended, flags: 0 });
       if (ended || one.once) this.#drop(one);
-      return;
+      return { tag, value: ended ? undefined : value, ended, flags: 0 };
     }
     const value = port.data(i);
     const ended = manner === "state" && value === 0 && port.atEnd(i);
-    const flags = isUser ? port.userFlags(i) : 0;
-    events.push({ tag, value: ended ? undefined : value, ended, flags });
+    const flags = port.isUser(i) ? port.userFlags(i) : 0;
     if (one.once) this.#forget(one);
     else if (ended) this.#drop(one);
-  }
-
-  /** Take a value. If that fails, what was converted before it is kept for the next wait. */
-  #take(take: () => unknown, i: number, count: number, events: AnyEvent[]): unknown {
-    try {
-      return take();
-    } catch (error) {
-      for (let j = i + 1; j < count; j++) this.#convertOne(j, count, events);
-      this.#pending.push(...events);
-      throw error;
-    }
+    return { tag, value: ended ? undefined : value, ended, flags };
   }
 
   #takePending(max: number): AnyEvent[] {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: ISC
 /** What another thread has of a queue that was shared with it. */
 import { ENOENT } from "../abi/errno.js";
-import { Port } from "../sys/port.js";
+import { Port, watchUser } from "../sys/port.js";
 import type { Core } from "./core.js";
 import { KernelError } from "./errors.js";
 import { KernelObject, type ObjectState, stateOf } from "./object.js";
 import { type TriggerOptions, triggerIn } from "./queue.js";
+import { noUserEvent } from "./queue-core.js";
 
 /**
  * A queue of another thread: its user events can be triggered, and nothing else. It is what a
@@ -49,10 +50,9 @@ export class SharedQueue extends KernelObject {
       {
         trigger(ident, data, flags) {
           state.check("kevent", "trigger");
-          const result = port.trigger(ident, data, flags);
-          if (result >= 0) return;
-          const why = result === -ENOENT ? `the queue has no user event ${ident}` : undefined;
-          throw new KernelError(-result, "kevent", "trigger", why);
+          const result = port.trigger(watchUser(ident), data, flags, 0);
+          if (result === -ENOENT) throw noUserEvent(ident);
+          if (result < 0) throw new KernelError(-result, "kevent", "trigger");
         },
       },
       number,

@@ -202,5 +202,10 @@ export function limboLeave(k: Kthread, slot: number): void {
   heldOf(k).limbo.delete(slot);
 }
 
+/** Panic unless the thread holds the lock. */
+export function assertHeld(k: Kthread, lock: number): void {
+  if (!holds(k, lock)) throw new KernelPanic(`thread ${k.thread} does not hold lock ${lock}`);
+}
+
 /** Whether this is the checked build. */
 export const CHECKS = true;

@@ -185,5 +185,8 @@ export function limboEnter(_k: Kthread, _slot: number, _words: number): void {}
 /** Told that it is linked, and its guards hold from now on. */
 export function limboLeave(_k: Kthread, _slot: number): void {}
 
+/** Assert that the thread holds a lock: for code that indexes words instead of using fields. */
+export function assertHeld(_k: Kthread, _lock: number): void {}
+
 /** Whether this is the checked build. */
 export const CHECKS = false;

@@ -20,8 +20,9 @@ import {
   waitUnlinkLocked,
 } from "../sync/wait.js";
 import { deferredRun } from "./defer.js";
+import { scanLocked } from "./deliver.js";
 import { KQ_GONE, kqueueLock, kqueueUnlock } from "./lock.js";
-import { passOnLocked, pokeChildren, scanLocked, timersPollLocked } from "./scan.js";
+import { passOnLocked, pokeChildren, timersPollLocked } from "./scan.js";
 import { Kqueue, type KqueuePtr, kqWaitq } from "./structs.js";
 import { timerNextLocked } from "./timer.js";
 
@@ -55,7 +56,7 @@ export function kqueueAwait(
   for (;;) {
     timersPollLocked(k, kq);
     if (k.pokes.length === 0) {
-      result = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, 0, nev);
+      result = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, nev);
       break;
     }
     if (pokeChildren(k, kq) === KQ_GONE) return -EBADF;

@@ -47,7 +47,7 @@ export interface Filterops {
   attach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): number;
   detach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void;
   event(k: Kthread, kn: KnotePtr): boolean;
-  /** Flags, fflags and data of the change; `ch` and `at` name its record. Returns 0 or -errno. */
+  /** Apply a change. Returns 1 if the condition is true now, 0 if not, or -errno. */
   readonly touch: ((k: Kthread, kq: KqueuePtr, kn: KnotePtr, change: Change) => number) | null;
   /** Called when the event was copied out and the registration has EV_CLEAR. */
   readonly cleared: ((k: Kthread, kn: KnotePtr) => void) | null;

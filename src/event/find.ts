@@ -1,28 +1,67 @@
 // SPDX-License-Identifier: ISC
 /** Look-up of a registration by identifier and filter. */
-import { EVFILT_READ, EVFILT_WRITE } from "../abi/event.js";
-import { bucketGet, hashBucket } from "../arena/hash.js";
+import { assertHeld } from "#field";
+import {
+  EVFILT_AIO,
+  EVFILT_LIO,
+  EVFILT_READ,
+  EVFILT_SENDFILE,
+  EVFILT_SYSCOUNT,
+  EVFILT_TIMER,
+  EVFILT_USER,
+  EVFILT_WRITE,
+} from "../abi/event.js";
+import { hashBucket } from "../arena/hash.js";
 import type { Kthread } from "../arena/kthread.js";
 import type { Change } from "./filterops.js";
 import { KN_WIDE, Kncold, Knote, type KnotePtr, Kqueue, type KqueuePtr } from "./structs.js";
 
-/** Whether a filter's identifiers are descriptor numbers. */
-export function isDescriptorFilter(filter: number): boolean {
-  return filter === EVFILT_READ || filter === EVFILT_WRITE;
+/** What a filter number of a change stands for. */
+export const FILTER_UNKNOWN = 0;
+/** In FreeBSD's table, but nothing implements it. */
+export const FILTER_UNLOADED = 1;
+/** Identifiers are the program's own. */
+export const FILTER_PLAIN = 2;
+/** Identifiers are descriptor numbers. */
+export const FILTER_DESCRIPTOR = 3;
+
+const kinds = new Uint8Array(EVFILT_SYSCOUNT + 1);
+for (const filter of [EVFILT_AIO, EVFILT_LIO, EVFILT_SENDFILE]) kinds[-filter] = FILTER_UNLOADED;
+for (const filter of [EVFILT_USER, EVFILT_TIMER]) kinds[-filter] = FILTER_PLAIN;
+for (const filter of [EVFILT_READ, EVFILT_WRITE]) kinds[-filter] = FILTER_DESCRIPTOR;
+
+/** FILTER_* of a filter number. */
+export function filterKind(filter: number): number {
+  return kinds[-filter] ?? FILTER_UNKNOWN;
 }
+
+// Constants of this module are folded into the code; imported ones are loads.
+const HASH = Kqueue.hash.offset;
+const HASH_BITS = Kqueue.hashBits.offset;
+const IDENT = Knote.ident.offset;
+const FILTER_OPS = Knote.filter.offset;
+const STATUS_FLAGS = Knote.status.offset;
+const COLD = Knote.cold.offset;
+const IDENT_HI = Kncold.identHi.offset;
+const HASH_NEXT = Knote.hashNext.offset;
+const WIDE = KN_WIDE;
 
 /** The registration of an identifier and filter, or NIL; queue lock held. */
 export function knoteFindLocked(k: Kthread, kq: KqueuePtr, c: Change): KnotePtr {
-  const spread = !isDescriptorFilter(c.filter);
-  const at = hashBucket(c.identLo, c.filter, Kqueue.hashBits.get(k, kq), spread);
-  let kn = bucketGet(k, Kqueue.hash.get(k, kq), at) as KnotePtr;
+  assertHeld(k, Kqueue.lock.at(kq));
+  const a = k.a;
+  const filter = c.filter;
+  const ident = c.identLo;
+  const bits = a[kq + HASH_BITS] as number;
+  const bucket = hashBucket(ident, filter, bits, filterKind(filter) === FILTER_PLAIN);
+  let kn = a[(a[kq + HASH] as number) + bucket] as number;
   while (kn !== 0) {
-    if (Knote.ident.get(k, kn) === c.identLo && Knote.filter.get(k, kn) === c.filter) {
-      const wide = (Knote.status.get(k, kn) & KN_WIDE) !== 0;
-      const hi = wide ? Kncold.identHi.get(k, Knote.cold.get(k, kn)) : 0;
-      if (hi === c.identHi) return kn;
+    if (a[kn + IDENT] === ident && ((a[kn + FILTER_OPS] as number) << 16) >> 16 === filter) {
+      const wide = ((a[kn + STATUS_FLAGS] as number) & WIDE) !== 0;
+      const hi = wide ? (a[(a[kn + COLD] as number) + IDENT_HI] as number) : 0;
+      if (hi === c.identHi) break;
     }
-    kn = Knote.hashNext.get(k, kn);
+    kn = a[kn + HASH_NEXT] as number;
   }
-  return kn;
+  return kn as KnotePtr;
 }

@@ -105,11 +105,12 @@ export function nestDueLocked(k: Kthread, parent: KqueuePtr, kn: KnotePtr, due: 
 export function nestRun(k: Kthread): void {
   k.deferred &= ~DEFER_NEST;
   for (let child = k.nestWork.pop(); child !== undefined; child = k.nestWork.pop()) {
-    propagate(k, child as KqueuePtr);
+    propagate(k, Math.abs(child) as KqueuePtr, child > 0);
   }
 }
 
-function propagate(k: Kthread, child: KqueuePtr): void {
+/** Pass the child's next due time up, and its readiness if that has changed. */
+function propagate(k: Kthread, child: KqueuePtr, ready: boolean): void {
   objectLock(k, child);
   lockQueue(k, child);
   const due = timerNextLocked(k, child);
@@ -122,7 +123,9 @@ function propagate(k: Kthread, child: KqueuePtr): void {
     if ((Knote.status.get(k, kn) & KN_DETACHED) === 0) {
       Kncold.seenEdge.set(k, Knote.cold.get(k, kn), edge);
       nestDueLocked(k, parent, kn, due);
-      if (filterops[Knote.ops.get(k, kn)]?.event(k, kn)) knoteActivateLocked(k, parent, kn);
+      if (ready && filterops[Knote.ops.get(k, kn)]?.event(k, kn)) {
+        knoteActivateLocked(k, parent, kn);
+      }
     }
     unlockQueue(k, parent);
   }
@@ -149,7 +152,7 @@ export function pokesRun(k: Kthread): void {
     if (Kqueue.state.get(k, kq) === KQ_OPEN) {
       timersRunLocked(k, kq, clockMonotonic(k), knoteExpireLocked);
       // Also when nothing was due: the parent's entry has to be put back.
-      queueTouchedLocked(k, kq);
+      queueTouchedLocked(k, kq, false);
     }
     unlockQueue(k, kq);
   }

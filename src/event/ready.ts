@@ -4,8 +4,8 @@
  * activation. `count` is its length; `fresh` counts those that were not delivered since they were
  * activated, which is what waiters are woken for. All functions expect the queue lock.
  */
+import { assertHeld } from "#field";
 import { DEFER_NEST, type Kthread } from "../arena/kthread.js";
-import { NIL } from "../arena/layout.js";
 import { Waitq, wakeAsyncLocked, wakeOneLocked } from "../sync/wait.js";
 import {
   KN_ACTIVE,
@@ -19,16 +19,33 @@ import {
   kqWaitq,
 } from "./structs.js";
 
-/** Append a knote that is on no list. */
-export function readyAppendLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
-  const tail = Kqueue.tail.get(k, kq);
-  Knote.status.or(k, kn, KN_QUEUED);
-  Knote.readyNext.set(k, kn, NIL);
-  Knote.readyPrev.set(k, kn, tail);
-  if (tail === 0) Kqueue.head.set(k, kq, kn);
-  else Knote.readyNext.set(k, tail, kn);
-  Kqueue.tail.set(k, kq, kn);
-  Kqueue.count.publish(k, kq, Kqueue.count.hint(k, kq) + 1);
+// Activation is on the path of every event: it indexes words, with constants of this module, which
+// are folded into the code.
+const STATUS_FLAGS = Knote.status.offset;
+const NEXT = Knote.readyNext.offset;
+const PREV = Knote.readyPrev.offset;
+const HEAD = Kqueue.head.offset;
+const TAIL = Kqueue.tail.offset;
+const COUNT = Kqueue.count.offset;
+const FRESH = Kqueue.fresh.offset;
+const WATCHED = Kqueue.watched.offset;
+const WAITERS = Kqueue.waitq.offset + Waitq.head.offset;
+const ASYNC_WAITERS = Kqueue.waitq.offset + Waitq.asyncHead.offset;
+const ACTIVE = KN_ACTIVE;
+const QUEUED = KN_QUEUED;
+const DISABLED = KN_DISABLED;
+const DELIVERED = KN_DELIVERED;
+
+/** Append a knote that is on no list; it becomes KN_QUEUED and KN_ACTIVE. */
+function appendLocked(a: Int32Array, kq: number, kn: number, word: number): void {
+  const tail = a[kq + TAIL] as number;
+  a[kn + STATUS_FLAGS] = word | QUEUED | ACTIVE;
+  a[kn + NEXT] = 0;
+  a[kn + PREV] = tail;
+  if (tail === 0) a[kq + HEAD] = kn;
+  else a[tail + NEXT] = kn;
+  a[kq + TAIL] = kn;
+  a[kq + COUNT] = (a[kq + COUNT] as number) + 1;
 }
 
 /** Take a KN_QUEUED knote off the list. */
@@ -51,11 +68,15 @@ export function queueWakeLocked(k: Kthread, kq: KqueuePtr): void {
   else if (Waitq.asyncHead.get(k, wq) !== 0) wakeAsyncLocked(k, wq);
 }
 
-/** The queue's readiness changed: queues that watch it hear of it after the last unlock. */
-export function queueTouchedLocked(k: Kthread, kq: KqueuePtr): void {
+/**
+ * Queues that watch this one hear of it after the last unlock: of its readiness, or (`ready`
+ * false) only of the time of its next timer, which is no news to deliver.
+ */
+export function queueTouchedLocked(k: Kthread, kq: KqueuePtr, ready: boolean): void {
   if (Kqueue.watched.get(k, kq) === 0) return;
   Kqueue.dirty.set(k, kq, 1);
-  if (!k.nestWork.includes(kq)) k.nestWork.push(kq);
+  const work = ready ? kq : -kq;
+  if (!k.nestWork.includes(kq) && !k.nestWork.includes(work)) k.nestWork.push(work);
   k.deferred |= DEFER_NEST;
 }
 
@@ -64,24 +85,18 @@ export function queueTouchedLocked(k: Kthread, kq: KqueuePtr): void {
  * for it, also when it was still queued from before but had been delivered since.
  */
 export function knoteActivateLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
-  const status = Knote.status.get(k, kn);
-  if ((status & KN_DISABLED) !== 0) {
-    Knote.status.or(k, kn, KN_ACTIVE);
+  assertHeld(k, Kqueue.lock.at(kq));
+  const a = k.a;
+  const word = a[kn + STATUS_FLAGS] as number;
+  if ((word & DISABLED) !== 0 || (word & (QUEUED | DELIVERED)) === QUEUED) {
+    a[kn + STATUS_FLAGS] = word | ACTIVE;
     return;
   }
-  if ((status & (KN_QUEUED | KN_DELIVERED)) === KN_QUEUED) {
-    Knote.status.or(k, kn, KN_ACTIVE);
-    return;
-  }
-  if ((status & KN_QUEUED) === 0) {
-    Knote.status.or(k, kn, KN_ACTIVE);
-    readyAppendLocked(k, kq, kn);
-  } else {
-    Knote.status.clear(k, kn, KN_DELIVERED);
-  }
-  Kqueue.fresh.add(k, kq, 1);
-  queueWakeLocked(k, kq);
-  queueTouchedLocked(k, kq);
+  if ((word & QUEUED) === 0) appendLocked(a, kq, kn, word);
+  else a[kn + STATUS_FLAGS] = word & ~DELIVERED;
+  a[kq + FRESH] = (a[kq + FRESH] as number) + 1;
+  if (a[kq + WAITERS] !== 0 || a[kq + ASYNC_WAITERS] !== 0) queueWakeLocked(k, kq);
+  if (a[kq + WATCHED] !== 0) queueTouchedLocked(k, kq, true);
 }
 
 /** The knote's condition no longer holds, or its event was taken. */

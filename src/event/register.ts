@@ -18,10 +18,6 @@ import {
   EV_KEEPUDATA,
   EV_ONESHOT,
   EV_SYSFLAGS,
-  EVFILT_AIO,
-  EVFILT_LIO,
-  EVFILT_SENDFILE,
-  EVFILT_TIMER,
   EVFILT_USER,
   KE_DATA,
   KE_DATA_HI,
@@ -39,10 +35,16 @@ import { addPlain } from "./add.js";
 import { addDescriptor } from "./attach.js";
 import { deferredRun } from "./defer.js";
 import { claimWaitLocked, knoteDropLocked } from "./drop.js";
-import { knoteEvaluateLocked } from "./evaluate.js";
+import { knoteResultLocked } from "./evaluate.js";
 import type { Change } from "./filterops.js";
 import { filterops } from "./filters.js";
-import { isDescriptorFilter, knoteFindLocked } from "./find.js";
+import {
+  FILTER_DESCRIPTOR,
+  FILTER_PLAIN,
+  FILTER_UNLOADED,
+  filterKind,
+  knoteFindLocked,
+} from "./find.js";
 import { KQ_GONE, kqueueRelock, kqueueUnlock } from "./lock.js";
 import { RESTART, wideNeedLocked } from "./magazine.js";
 import { knoteActivateLocked, knoteDeactivateLocked, readyRemoveLocked } from "./ready.js";
@@ -76,13 +78,6 @@ export function changeRead(into: Change, ch: Int32Array, at: number): void {
   into.udataHi = ch[at + KE_UDATA_HI] as number;
 }
 
-/** 0 if the filter exists here, otherwise -errno. */
-function filterCheck(filter: number): number {
-  if (filter === EVFILT_USER || filter === EVFILT_TIMER || isDescriptorFilter(filter)) return 0;
-  const unloaded = filter === EVFILT_AIO || filter === EVFILT_LIO || filter === EVFILT_SENDFILE;
-  return unloaded ? -ENXIO : -EINVAL;
-}
-
 /** Apply one change. Returns 0, ADDED, SKIPPED, -errno, or KQ_GONE. May sleep. */
 export function kqueueRegisterLocked(
   k: Kthread,
@@ -95,10 +90,10 @@ export function kqueueRegisterLocked(
   const flags = c.flags;
   const both = EV_ENABLE | EV_DISABLE;
   if ((flags & both) === both) return -EINVAL;
-  const known = filterCheck(c.filter);
-  if (known !== 0) return known;
+  const kind = filterKind(c.filter);
+  if (kind < FILTER_PLAIN) return kind === FILTER_UNLOADED ? -ENXIO : -EINVAL;
   if ((flags & EV_ADD) !== 0 && (flags & EV_KEEPUDATA) !== 0) return -EINVAL;
-  if (isDescriptorFilter(c.filter)) {
+  if (kind === FILTER_DESCRIPTOR) {
     const bad = descriptorCheck(k, kq, c);
     if (bad !== 0) return bad;
   }
@@ -107,9 +102,8 @@ export function kqueueRegisterLocked(
     let result: number;
     if (kn === 0) {
       if ((flags & EV_ADD) === 0) return -ENOENT;
-      result = isDescriptorFilter(c.filter)
-        ? addDescriptor(k, kq, c, ch, at)
-        : addPlain(k, kq, c, ch, at);
+      result =
+        kind === FILTER_DESCRIPTOR ? addDescriptor(k, kq, c, ch, at) : addPlain(k, kq, c, ch, at);
       if (result === 0) return ADDED;
     } else if (Knote.claim.get(k, kn) !== 0) {
       const mine = Knote.claim.get(k, kn) === k.owner;
@@ -149,29 +143,41 @@ function modifyLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, c: Change): numbe
     const ready = wideNeedLocked(k, kq, kn);
     if (ready !== 0) return ready;
   }
-  const forced = (c.flags & EV_FORCEONESHOT) !== 0;
-  const flags = Knote.flags.get(k, kn);
-  const wasActive = (Knote.status.get(k, kn) & KN_ACTIVE) !== 0;
-  if (forced) {
-    // Before the filter is told, as on FreeBSD: adding a timer again undoes it.
-    Knote.flags.set(k, kn, flags | EV_ONESHOT);
-    knoteActivateLocked(k, kq, kn);
-  }
+  if ((c.flags & EV_FORCEONESHOT) !== 0) return forceLocked(k, kq, kn, c);
+  const ready = touchLocked(k, kq, kn, c);
+  if (ready < 0) return ready;
+  enableLocked(k, kq, kn, c.flags, ready === 1);
+  return 0;
+}
+
+/** Let the filter, or else the common rule, take in the change: 1 if ready now, 0, or -errno. */
+function touchLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, c: Change): number {
   const ops = filterops[Knote.ops.get(k, kn)] as (typeof filterops)[number];
   if (ops.touch !== null) {
-    const bad = ops.touch(k, kq, kn, c);
-    if (bad !== 0) {
-      if (forced) Knote.flags.set(k, kn, flags);
-      if (forced && !wasActive) knoteDeactivateLocked(k, kq, kn);
-      return bad;
-    }
-    if (c.filter !== EVFILT_USER) modifyUdata(k, kn, c);
-  } else {
-    modifyUdata(k, kn, c);
-    Knote.sfflags.set(k, kn, c.fflags);
-    sdataSet(k, kn, c.dataLo, c.dataHi);
+    const ready = ops.touch(k, kq, kn, c);
+    if (ready >= 0 && c.filter !== EVFILT_USER) modifyUdata(k, kn, c);
+    return ready;
   }
-  enableLocked(k, kq, kn, c.flags);
+  modifyUdata(k, kn, c);
+  Knote.sfflags.set(k, kn, c.fflags);
+  sdataSet(k, kn, c.dataLo, c.dataHi);
+  return ops.event(k, kn) ? 1 : 0;
+}
+
+/** A change with EV_FORCEONESHOT; a filter that refuses it leaves everything as it was. */
+function forceLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, c: Change): number {
+  const flags = Knote.flags.get(k, kn);
+  const wasActive = (Knote.status.get(k, kn) & KN_ACTIVE) !== 0;
+  // Before the filter is told, as on FreeBSD: adding a timer again undoes it.
+  Knote.flags.set(k, kn, flags | EV_ONESHOT);
+  knoteActivateLocked(k, kq, kn);
+  const ready = touchLocked(k, kq, kn, c);
+  if (ready < 0) {
+    Knote.flags.set(k, kn, flags);
+    if (!wasActive) knoteDeactivateLocked(k, kq, kn);
+    return ready;
+  }
+  enableLocked(k, kq, kn, c.flags, ready === 1);
   return 0;
 }
 
@@ -183,12 +189,18 @@ function modifyUdata(k: Kthread, kn: KnotePtr, c: Change): void {
  * Apply ENABLE and DISABLE, and evaluate. A disabled knote leaves the ready list at once, so that
  * the queue's count, which others may watch, never includes what cannot be delivered.
  */
-function enableLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, flags: number): void {
+function enableLocked(
+  k: Kthread,
+  kq: KqueuePtr,
+  kn: KnotePtr,
+  flags: number,
+  ready: boolean,
+): void {
   if ((flags & EV_DISABLE) !== 0) {
     Knote.status.or(k, kn, KN_DISABLED);
     if ((Knote.status.get(k, kn) & KN_QUEUED) !== 0) readyRemoveLocked(k, kq, kn);
     return;
   }
   if ((flags & EV_ENABLE) !== 0) Knote.status.clear(k, kn, KN_DISABLED);
-  knoteEvaluateLocked(k, kq, kn);
+  knoteResultLocked(k, kq, kn, ready);
 }

@@ -1,36 +1,21 @@
 // SPDX-License-Identifier: ISC
 /**
- * Delivery: copying ready events out, waiting for them, and the kevent call that ties changes and
- * events together.
- *
- * A scan is one hold of the queue lock. Its run length is fixed when it starts, so no markers are
- * needed: what is activated during it, and level-triggered knotes that it puts back at the tail,
- * are beyond its end, and each knote is returned at most once per call. CLEAR, ONESHOT and
- * DISPATCH take the event under the lock, so exactly one scanner gets it.
+ * Waiting for events, and the kevent call that ties changes and events together.
  *
  * Waiting follows the protocol of sync/wait.ts. A thread that leaves events which nobody has had
  * yet (`fresh`) claims the next waiter before it unlocks.
  */
 import { EBADF } from "../abi/errno.js";
 import {
-  EV_CLEAR,
-  EV_DISPATCH,
   EV_ERROR,
-  EV_ONESHOT,
   EV_RECEIPT,
   KE_DATA,
   KE_DATA_HI,
-  KE_EXT,
   KE_FFLAGS,
   KE_FILTER_FLAGS,
-  KE_IDENT,
-  KE_IDENT_HI,
-  KE_UDATA,
-  KE_UDATA_HI,
   KEVENT_WORDS,
 } from "../abi/event.js";
 import type { Kthread } from "../arena/kthread.js";
-import { NIL } from "../arena/layout.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { Thread, type ThreadPtr } from "../kern/thread.js";
 import { TIMER_BACKUP_NS } from "../limits.js";
@@ -46,161 +31,18 @@ import {
   waitUnlinkLocked,
 } from "../sync/wait.js";
 import { deferredRun } from "./defer.js";
-import { knoteDropLocked } from "./drop.js";
+import { scanLocked } from "./deliver.js";
 import { type Change, ERRNO_MASK, IN_ATTACH } from "./filterops.js";
-import { filterops } from "./filters.js";
 import { KQ_GONE, kqueueLock, kqueueUnlock } from "./lock.js";
-import { EXT_WORDS } from "./magazine.js";
 import { knoteExpireLocked } from "./nest.js";
 import { queueWakeLocked } from "./ready.js";
 import { ADDED, changeRead, kqueueRegisterLocked, SKIPPED } from "./register.js";
-import {
-  KN_ACTIVE,
-  KN_DELIVERED,
-  KN_DISABLED,
-  KN_QUEUED,
-  KN_WIDE,
-  Kncold,
-  Knext,
-  Knote,
-  type KnotePtr,
-  Kqueue,
-  type KqueuePtr,
-  kqWaitq,
-} from "./structs.js";
+import { Kqueue, type KqueuePtr, kqWaitq } from "./structs.js";
 import { NO_DUE, timerKeepLocked, timerNextLocked, timersRunLocked } from "./timer.js";
-import { dataHi, dataSet, udataHi } from "./value.js";
 
 /** Timeouts of a wait, in nanoseconds. */
 export const WAIT_FOREVER = -1;
 export const WAIT_POLL = 0;
-
-/** Write the event record of a knote; queue lock held. */
-function recordWriteLocked(k: Kthread, kn: KnotePtr, ev: Int32Array, at: number): void {
-  const cold = Knote.cold.get(k, kn);
-  ev[at + KE_IDENT] = Knote.ident.get(k, kn);
-  ev[at + KE_FILTER_FLAGS] = (Knote.filter.get(k, kn) & 0xffff) | (Knote.flags.get(k, kn) << 16);
-  ev[at + KE_FFLAGS] = Knote.fflags.get(k, kn);
-  ev[at + KE_DATA] = Knote.data.get(k, kn);
-  ev[at + KE_UDATA] = Knote.udata.get(k, kn);
-  if (cold === 0) {
-    ev[at + KE_IDENT_HI] = 0;
-    ev[at + KE_DATA_HI] = 0;
-    ev[at + KE_UDATA_HI] = 0;
-    extClear(ev, at + KE_EXT);
-    return;
-  }
-  const wide = (Knote.status.get(k, kn) & KN_WIDE) !== 0;
-  ev[at + KE_IDENT_HI] = wide ? Kncold.identHi.get(k, cold) : 0;
-  ev[at + KE_DATA_HI] = dataHi(k, kn);
-  ev[at + KE_UDATA_HI] = udataHi(k, kn);
-  const ext = Kncold.ext.get(k, cold);
-  if (ext === 0) {
-    extClear(ev, at + KE_EXT);
-    return;
-  }
-  const from = Knext.values.at(ext);
-  for (let i = 0; i < EXT_WORDS; i++) ev[at + KE_EXT + i] = k.a[from + i] as number;
-}
-
-function extClear(ev: Int32Array, at: number): void {
-  for (let i = 0; i < EXT_WORDS; i++) ev[at + i] = 0;
-}
-
-/**
- * Take the event of a knote that was just unlinked from the ready list, as its stored flags say;
- * queue lock held. Returns whether it goes back to the end of the list.
- */
-function consumeLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): boolean {
-  const flags = Knote.flags.get(k, kn);
-  if ((flags & (EV_CLEAR | EV_DISPATCH | EV_ONESHOT)) === 0) return true;
-  if ((flags & EV_ONESHOT) !== 0) {
-    knoteDropLocked(k, kq, kn);
-    return false;
-  }
-  Knote.status.clear(k, kn, KN_ACTIVE);
-  if ((flags & EV_DISPATCH) !== 0) Knote.status.or(k, kn, KN_DISABLED);
-  if ((flags & EV_CLEAR) !== 0) {
-    const cleared = filterops[Knote.ops.get(k, kn)]?.cleared;
-    if (cleared) cleared(k, kn);
-    dataSet(k, kn, 0, 0);
-    Knote.fflags.set(k, kn, 0);
-  }
-  return false;
-}
-
-/**
- * Copy at most `nev` events from word `at` of `ev`; queue lock held. Returns how many.
- *
- * The run is unlinked from the front as it is walked, and head, tail and count are written once:
- * that is what makes a batch cheap. Level-triggered knotes are collected and put back in order.
- */
-export function scanLocked(
-  k: Kthread,
-  kq: KqueuePtr,
-  ev: Int32Array,
-  at: number,
-  nev: number,
-): number {
-  const count = Kqueue.count.hint(k, kq);
-  let left = count;
-  let copied = 0;
-  let fresh = Kqueue.fresh.get(k, kq);
-  let kn = Kqueue.head.get(k, kq);
-  let backHead: KnotePtr = NIL;
-  let backTail: KnotePtr = NIL;
-  let back = 0;
-  while (left > 0 && copied < nev) {
-    left--;
-    const next = Knote.readyNext.get(k, kn);
-    if ((Knote.status.get(k, kn) & KN_DELIVERED) === 0) fresh--;
-    Knote.status.clear(k, kn, KN_QUEUED | KN_DELIVERED);
-    const oneshot = (Knote.flags.get(k, kn) & EV_ONESHOT) !== 0;
-    // What is one-shot is delivered as it was recorded; everything else is asked again.
-    if (!oneshot && filterops[Knote.ops.get(k, kn)]?.event(k, kn) !== true) {
-      Knote.status.clear(k, kn, KN_ACTIVE);
-    } else {
-      recordWriteLocked(k, kn, ev, at + copied * KEVENT_WORDS);
-      copied++;
-      if (consumeLocked(k, kq, kn)) {
-        Knote.status.or(k, kn, KN_QUEUED | KN_DELIVERED);
-        Knote.readyPrev.set(k, kn, backTail);
-        if (backTail === 0) backHead = kn;
-        else Knote.readyNext.set(k, backTail, kn);
-        backTail = kn;
-        back++;
-      }
-    }
-    kn = next;
-  }
-  Kqueue.fresh.set(k, kq, fresh);
-  relinkLocked(k, kq, kn, backHead, backTail);
-  Kqueue.count.publish(k, kq, left + back);
-  return copied;
-}
-
-/** The ready list is what was not walked, from `rest`, and then what goes back. */
-function relinkLocked(
-  k: Kthread,
-  kq: KqueuePtr,
-  rest: KnotePtr,
-  backHead: KnotePtr,
-  backTail: KnotePtr,
-): void {
-  if (backTail !== 0) Knote.readyNext.set(k, backTail, NIL);
-  if (rest === 0) {
-    Kqueue.head.set(k, kq, backHead);
-    Kqueue.tail.set(k, kq, backTail);
-    return;
-  }
-  Knote.readyPrev.set(k, rest, NIL);
-  Kqueue.head.set(k, kq, rest);
-  if (backHead === 0) return;
-  const tail = Kqueue.tail.get(k, kq);
-  Knote.readyNext.set(k, tail, backHead);
-  Knote.readyPrev.set(k, backHead, tail);
-  Kqueue.tail.set(k, kq, backTail);
-}
 
 /** Run due timers, if any are armed; queue lock held. */
 export function timersPollLocked(k: Kthread, kq: KqueuePtr): void {
@@ -246,7 +88,7 @@ function waitLocked(
       if (pokeChildren(k, kq) === KQ_GONE) return -EBADF;
       continue;
     }
-    const n = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, 0, nev);
+    const n = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, nev);
     if (n > 0) {
       if (netWake && fresh > 0) netHit(k);
       return leave(k, kq, n);

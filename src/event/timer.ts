@@ -109,7 +109,7 @@ export function timerArmLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, due: num
   Knote.status.or(k, kn, KN_ARMED);
   if (siftUp(k, h, i) === 0) {
     timerKeepLocked(k, kq);
-    queueTouchedLocked(k, kq);
+    queueTouchedLocked(k, kq, false);
   }
 }
 

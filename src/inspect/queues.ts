@@ -15,7 +15,7 @@ import {
   OPS_USER,
 } from "../event/filterops.js";
 import { filterops } from "../event/filters.js";
-import { isDescriptorFilter } from "../event/find.js";
+import { FILTER_DESCRIPTOR, filterKind } from "../event/find.js";
 import {
   KN_ACTIVE,
   KN_ARMED,
@@ -119,7 +119,7 @@ function checkKnote(w: Walk, kq: KqueuePtr, kn: number, name: string): void {
   const ops = peek(k, Knote.ops, kn);
   if (ops === OPS_USER) w.userEvents++;
   if (ops === OPS_TIMER) w.timers++;
-  const descriptor = isDescriptorFilter(peek(k, Knote.filter, kn));
+  const descriptor = filterKind(peek(k, Knote.filter, kn)) === FILTER_DESCRIPTOR;
   const shape = filterops[ops]?.isDescriptor === descriptor;
   w.check(shape, () => `${name}: operations ${ops} do not go with its filter`);
   if (descriptor) checkDescriptorKnote(w, kq, kn, name);

@@ -219,6 +219,22 @@ function slotJoin(k: Kthread, proc: ProcPtr): number {
   return 0;
 }
 
+/**
+ * An identity for a moment, to take locks with: it is no attached thread, and is not counted as
+ * one. -EAGAIN if all slots are taken.
+ */
+export function slotBorrow(buffer: SharedArrayBuffer, host: ThreadHost): Kthread | number {
+  const k = slotTake(buffer, host);
+  if (typeof k !== "number") k.proc = k.a[Super.init.at(SUPER)] as number;
+  return k;
+}
+
+/** Give a borrowed identity back. */
+export function slotReturn(k: Kthread): void {
+  if (k.lockDepth !== 0 || k.limboCount !== 0) throw new KernelPanic("a slot is returned locked");
+  Thread.state.store(k, k.thread as ThreadPtr, THREAD_FREE);
+}
+
 /** Give the slot back. The thread holds nothing and makes no further call. */
 export function slotLeave(k: Kthread): void {
   if (k.lockDepth !== 0 || k.limboCount !== 0) throw new KernelPanic("a thread leaves with locks");

@@ -13,7 +13,7 @@ import { NIL } from "../arena/layout.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { deferredRun } from "../event/defer.js";
 import { exitsPost } from "../fd/channel.js";
-import { slotFree, slotLeave } from "../kern/attach.js";
+import { slotFree, slotReturn } from "../kern/attach.js";
 import { fdClose } from "../kern/descrip.js";
 import { curtable, FD_OPEN, Fdentry, Fdtable, fdEntry, fdOwnerLocked } from "../kern/fdtable.js";
 import {
@@ -40,7 +40,7 @@ import {
 } from "../sync/wait.js";
 import { recordsFree } from "./async.js";
 import { slotNumber } from "./handle.js";
-import { kernelAttach, kernelSeize } from "./kernel.js";
+import { kernelBorrow, kernelSeize } from "./kernel.js";
 
 /** How a worker ended. */
 export interface Ending {
@@ -130,14 +130,14 @@ export function workerEnded(buffer: SharedArrayBuffer, host: ThreadHost, ending:
 /** Post the records; false if the thread table is full. */
 function tell(buffer: SharedArrayBuffer, host: ThreadHost, ending: Ending): boolean {
   // Not in the dead thread's name: when a watcher hears of the end, the slot is free already.
-  const k = kernelAttach(buffer, host);
+  const k = kernelBorrow(buffer, host);
   if (typeof k === "number") return false;
   post(k, { ...ending, thread: ending.thread ?? 0 });
   const error = "the thread that kept its warden ended";
   for (const thread of ending.relatives) {
     post(k, { worker: 0, name: "", code: 1, error, thread });
   }
-  slotLeave(k);
+  slotReturn(k);
   return true;
 }
 

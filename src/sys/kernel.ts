@@ -10,7 +10,7 @@ import { bellFileOps } from "../fd/bell.js";
 import { channelFileOps } from "../fd/channel.js";
 import { eventfdFileOps } from "../fd/eventfd.js";
 import { pipeFileOps } from "../fd/pipe.js";
-import { arenaAttach, arenaBoot, type BootShape, slotSeize } from "../kern/attach.js";
+import { arenaAttach, arenaBoot, type BootShape, slotBorrow, slotSeize } from "../kern/attach.js";
 import {
   FILE_TYPES,
   type FileOps,
@@ -43,6 +43,13 @@ export function kernelBoot(shape: BootShape, host: ThreadHost): Kthread | number
 /** Join a kernel's process 1; returns the thread or -errno. */
 export function kernelAttach(buffer: SharedArrayBuffer, host: ThreadHost): Kthread | number {
   const k = arenaAttach(buffer, host);
+  if (typeof k !== "number") layersInstall(k, upper);
+  return k;
+}
+
+/** An identity for a moment; give it back with slotReturn. */
+export function kernelBorrow(buffer: SharedArrayBuffer, host: ThreadHost): Kthread | number {
+  const k = slotBorrow(buffer, host);
   if (typeof k !== "number") layersInstall(k, upper);
   return k;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: ISC
 /**
  * The kernel half of a queue of the JavaScript face: registering, triggering and collecting on one
- * kqueue with lists that are allocated once. Each registration has an id, carried as udata; user
- * events are known by their number instead, because triggering one with data replaces its udata.
+ * kqueue with lists that are allocated once. Each registration has an id from 1, carried as udata.
+ * Triggering a user event with data replaces its udata; who does not know the id leaves 0 there.
  */
 import {
   EV_ADD,
@@ -128,11 +128,11 @@ export class Port {
     const from = at * KEVENT_WORDS;
     const ident = w.filter === EVFILT_TIMER ? id : w.ident;
     c[from + KE_IDENT] = ident;
-    c[from + KE_IDENT_HI] = Math.floor(ident / TWO_32);
+    c[from + KE_IDENT_HI] = ident < TWO_32 ? 0 : Math.floor(ident / TWO_32);
     c[from + KE_FILTER_FLAGS] = (w.filter & 0xffff) | (flags << 16);
     c[from + KE_FFLAGS] = fflags;
     c[from + KE_DATA] = data;
-    c[from + KE_DATA_HI] = Math.floor(data / TWO_32);
+    c[from + KE_DATA_HI] = data === 0 ? 0 : Math.floor(data / TWO_32);
     c[from + KE_UDATA] = id;
   }
 
@@ -158,9 +158,11 @@ export class Port {
     return this.#apply(1);
   }
 
-  /** Trigger a user event that exists; -ENOENT if it does not. `data` null leaves it as it is. */
-  trigger(number: number, data: number | null, flags: number): number {
-    const w = watchUser(number);
+  /**
+   * Trigger a user event that exists; -ENOENT if it does not. `data` null leaves it as it is. `id`
+   * is that of the registration, 0 if it is another thread's.
+   */
+  trigger(w: Watch, data: number | null, flags: number, id: number): number {
     // Every bit operation below gives a signed word, which is what a record holds.
     const copy = NOTE_FFCOPY | (flags & NOTE_FFLAGSMASK) | NOTE_TRIGGER;
     if (data === null) {
@@ -169,7 +171,7 @@ export class Port {
     }
     // Data is taken by EV_ADD only, which would also create: ask first whether it exists.
     this.#change(0, w, 0, 0, 0, 0);
-    this.#change(1, w, 0, EV_ADD, copy, data);
+    this.#change(1, w, id, EV_ADD, copy, data);
     return this.#apply(2);
   }
 
@@ -207,7 +209,9 @@ export class Port {
   }
 
   data(i: number): number {
-    return this.#word(i, KE_DATA_HI) * TWO_32 + (this.#word(i, KE_DATA) >>> 0);
+    const hi = this.#word(i, KE_DATA_HI);
+    const lo = this.#word(i, KE_DATA);
+    return hi === 0 && lo >= 0 ? lo : hi * TWO_32 + (lo >>> 0);
   }
 
   userFlags(i: number): number {

@@ -29,6 +29,15 @@ function join(): Given {
 }
 
 const roles: Record<string, () => unknown> = {
+  /** Finds no room to attach. */
+  full() {
+    try {
+      join();
+    } finally {
+      Atomics.store(data["failed"] as Int32Array, 0, 1);
+    }
+  },
+
   /** Ends at once. */
   nothing() {},
 

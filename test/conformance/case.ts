@@ -31,7 +31,7 @@ export interface Change {
   readonly ext?: readonly Word[];
 }
 
-/** One expected record of an eventlist. Fields that are left out must be 0; "any" is not checked. */
+/** One expected record. Fields that are left out must be 0; "any" is not checked. */
 export interface Expected {
   readonly ident: Word;
   readonly filter: number;
@@ -218,6 +218,8 @@ export interface Case {
   readonly id: string;
   readonly source: string;
   readonly limits?: Limits;
+  /** For rows with hundreds of queues, which the usual arena has no room for. */
+  readonly arenaBytes?: number;
   /** "real" for the few rows about sleeping until a time; the others move a manual clock. */
   readonly clock?: "real";
   readonly steps: readonly Step[];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 /**
  * Where the real Linux kernel disagrees with a row that is checked against it, and why we keep our
- * expectation. A disagreement that is not here fails, and so does a line here that no longer occurs.
+ * expectation. A disagreement that is not here fails; so does a line here that no longer occurs.
  */
 
 export interface Deviation {

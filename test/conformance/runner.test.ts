@@ -112,7 +112,7 @@ test("records of several threads taken together: none twice, none missing", asyn
   assert.notEqual((await runCase(row(...steps), scripted(seven, seven))).length, 0);
 });
 
-test("a call left running, and a variable that nothing bound, are mistakes of the row", async () => {
+test("a call left running and a variable never bound are mistakes of the row", async () => {
   const open = row(begin("one", wait(5, [])));
   await assert.rejects(runCase(open, scripted({ ret: 0 })), /leaves one running/);
   await assert.rejects(runCase(row(kevent("$q", {})), scripted()), /\$q before anything bound it/);

@@ -26,7 +26,7 @@ Each row of a table is a sequence of calls with their expected results, taken fr
 the row names. A row runs on these targets:
 
 - \`direct\`: \`knell/sys\`, every call in one thread.
-- \`threads\`: \`knell/sys\`, two threads taking turns, and a thread of its own for a call that sleeps.
+- \`threads\`: \`knell/sys\`, two threads taking turns; a call that sleeps has a thread of its own.
 - \`api\`: the JavaScript face, as far as it has a form for what the row does.
 - \`native-linux\`: the calls of a Linux kernel itself, kevent by epoll; it checks the expectations.
 

@@ -324,11 +324,6 @@ export class Kqueue {
     return { since, until: Number.POSITIVE_INFINITY };
   }
 
-  hasDue(): boolean {
-    const own = [...this.knotes.values()].some((kn) => isDue(kn, this.#env.now));
-    return own || this.children().some((child) => child.hasDue());
-  }
-
   drop(kn: Knote): void {
     this.dequeue(kn);
     this.knotes.delete(`${kn.filter} ${kn.ident}`);
@@ -361,9 +356,8 @@ export class Kqueue {
 
   scan(nevents: number, seen: readonly Kev[]): Kev[] {
     if (nevents === 0) return [];
-    const fires = this.hasDue();
     this.expire();
-    const before = this.ready.length;
+    const loose = this.#readySince(0).until === Number.POSITIVE_INFINITY;
     const start = this.#env.nextStep();
     for (const kn of this.ready) if (kn.until === Number.POSITIVE_INFINITY) kn.until = start;
     const waiting = this.ready;
@@ -382,10 +376,8 @@ export class Kqueue {
     const head = this.#broken("level event goes back to the head");
     for (const kn of requeued) kn.since = kn.until = head ? -1 : this.#env.nextStep();
     this.ready = [...waiting, ...requeued];
-    const seenByWatchers = this.klist.every((kn) => kn.queued);
-    if (fires && before > 0 && this.ready.length === 0 && !seenByWatchers) {
-      this.#env.abandoned =
-        "a watcher may or may not have heard of a timer before its event was taken";
+    if (loose && this.ready.length === 0 && this.klist.length > 0) {
+      this.#env.abandoned = "a watcher may have heard of a timer before its event was taken";
     }
     return out;
   }

@@ -32,6 +32,17 @@ test("close, add and delete on numbers that are reused at once", async () => {
   team.finish();
 });
 
+test("a call on a closed number never reaches what took the place of its file", async () => {
+  const team = new Team({ descriptors: 256 });
+  const parts: Part[] = [];
+  for (let i = 0; i < 4; i++) {
+    const args = { number: 100 + i, queue: i % 2, turns: 4000 * SOAK, swappers: 4 };
+    parts.push({ role: "swapper", args }, { role: "straggler", args });
+  }
+  await team.run(parts);
+  team.finish();
+});
+
 test("timers with blocked waiters: each once, none early, periods as time passes", async () => {
   const team = new Team();
   const { k, s } = team;

@@ -13,6 +13,7 @@ import { closer, sleeper } from "./roles/closing.js";
 import { adder, taker } from "./roles/counter.js";
 import { consumer, producer } from "./roles/handoff.js";
 import { packetReader, packetWriter } from "./roles/packets.js";
+import { straggler, swapper } from "./roles/straggler.js";
 import { timerSetter, timerWaiter } from "./roles/timers.js";
 
 /** What a part is told: numbers only, by name. */
@@ -27,6 +28,8 @@ const ROLES = {
   packetWriter,
   producer,
   sleeper,
+  straggler,
+  swapper,
   taker,
   timerSetter,
   timerWaiter,

@@ -116,7 +116,9 @@ function event(k: Kthread, kn: KnotePtr): boolean {
 export function timerExpireLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, now: number): number {
   const cold = Knote.cold.get(k, kn);
   const due = Kncold.due.getNumber(k, cold);
-  const period = Kncold.period.getNumber(k, cold);
+  // Made one-shot after it was armed with a period (EV_FORCEONESHOT): this was its last time.
+  const oneshot = (Knote.flags.get(k, kn) & EV_ONESHOT) !== 0;
+  const period = oneshot ? 0 : Kncold.period.getNumber(k, cold);
   const count = period === 0 ? 1 : 1 + Math.floor((now - due) / period);
   dataSetNumber(k, kn, dataNumber(k, kn) + count);
   knoteActivateLocked(k, kq, kn);
@@ -126,7 +128,7 @@ export function timerExpireLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, now: 
 }
 
 function touch(k: Kthread, kq: KqueuePtr, kn: KnotePtr, change: Change): number {
-  if ((change.flags & EV_ADD) === 0) return 0;
+  if ((change.flags & EV_ADD) === 0) return event(k, kn) ? 1 : 0;
   const bad = validate(change.fflags, change.dataHi);
   if (bad !== 0) return bad;
   timerDisarmLocked(k, kq, kn);

@@ -62,8 +62,9 @@ function touch(k: Kthread, kq: KqueuePtr, kn: KnotePtr, change: Change): number 
     dataSet(k, kn, 0, 0);
     // Not left to the scan, which delivers a one-shot event without asking again.
     knoteDeactivateLocked(k, kq, kn);
+    return 0;
   }
-  return 0;
+  return (Knote.status.get(k, kn) & KN_TRIGGERED) !== 0 ? 1 : 0;
 }
 
 /** Delivered with EV_CLEAR. */

@@ -41,8 +41,8 @@ static const struct name open_flags[] = {
 	{NULL, 0},
 };
 static const struct name eventfd_flags[] = {
-	{"SEMAPHORE", EFD_SEMAPHORE}, {"NONBLOCK", EFD_NONBLOCK}, {"CLOEXEC", EFD_CLOEXEC},
-	{"UNKNOWN", 0x40000000},      {NULL, 0},
+	{"SEMAPHORE", EFD_SEMAPHORE}, {"NONBLOCK", EFD_NONBLOCK},
+	{"CLOEXEC", EFD_CLOEXEC},     {"UNKNOWN", 0x40000000},    {NULL, 0},
 };
 static const struct name commands[] = {
 	{"DUPFD", F_DUPFD}, {"GETFD", F_GETFD},   {"SETFD", F_SETFD},
@@ -271,10 +271,9 @@ static void do_wait(struct answer *to, char **save)
 static void do_counter(struct answer *to, char **save)
 {
 	char path[64], line[256];
-	FILE *info;
 
 	snprintf(path, sizeof path, "/proc/self/fdinfo/%ld", number(save));
-	info = fopen(path, "r");
+	FILE *info = fopen(path, "r");
 	answer_error(to, EBADF);
 	if (info == NULL)
 		return;
@@ -391,11 +390,10 @@ static char state_of(int tid)
 {
 	char path[64], text[512];
 	const char *close_bracket;
-	FILE *stat;
 	size_t count;
 
 	snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
-	stat = fopen(path, "r");
+	FILE *stat = fopen(path, "r");
 	if (stat == NULL)
 		return '?';
 	count = fread(text, 1, sizeof text - 1, stat);

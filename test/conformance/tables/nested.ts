@@ -326,6 +326,9 @@ function chainFromTheEnd(length: number): Step[] {
   ];
 }
 
+/** Room for some hundred queues. */
+const DEEP_BYTES = 8 * 1024 * 1024;
+
 const depth: Case[] = [
   ...(
     [
@@ -336,6 +339,7 @@ const depth: Case[] = [
     ([direction, build]): Case => ({
       id: `nested.depth.120-${direction}`,
       source: "OpenBSD regress kq-regress-3; spec 4.7: no limit of depth",
+      arenaBytes: DEEP_BYTES,
       steps: [
         ...build(120),
         refuse(name(119), change(name(0), N.READ, N.ADD), "EINVAL"),
@@ -348,6 +352,7 @@ const depth: Case[] = [
   {
     id: "nested.depth.500",
     source: "OpenBSD regress kq-regress-4",
+    arenaBytes: DEEP_BYTES,
     steps: [
       ...chain(500),
       poll(name(0)),
@@ -361,6 +366,7 @@ const depth: Case[] = [
   {
     id: "nested.depth.closed-from-the-end",
     source: "OpenBSD regress kq-regress-3",
+    arenaBytes: DEEP_BYTES,
     steps: [
       ...chain(120),
       apply(name(119), add(1), trigger(1)),

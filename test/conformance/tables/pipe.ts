@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-/** Pipes: read, write, ends, packet mode, and calls that sleep. Spec 3.2; POSIX where it is silent. */
+/** Pipes: read, write, ends, packet mode, calls that sleep. Spec 3.2, POSIX where it is silent. */
 import type { Case, Table } from "../case.js";
 import * as N from "../numbers.js";
 import {

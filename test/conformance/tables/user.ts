@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-/** EVFILT_USER as in OpenBSD's first version of it: kern_event.c 1.202, spec 3.13 column "O seed". */
+/** EVFILT_USER as OpenBSD had it first: kern_event.c 1.202, spec 3.13 column "O seed". */
 import type { Case, Step, Table } from "../case.js";
 import * as N from "../numbers.js";
 import { apply, kevent, kqueue, poll, refuse, times } from "../steps.js";

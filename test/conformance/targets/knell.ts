@@ -45,8 +45,8 @@ class KnellMachine implements Machine {
   async boot(one: Case): Promise<this> {
     const [first, ...others] = this.#turns;
     if (first === undefined) throw new Error("a machine needs a thread");
-    const { clock = "manual", limits = {} } = one;
-    this.#handle = await first.ask({ kind: "boot", face: this.#face, clock, limits });
+    const { clock = "manual", limits = {}, arenaBytes } = one;
+    this.#handle = await first.ask({ kind: "boot", face: this.#face, clock, limits, arenaBytes });
     this.#joined.add(first);
     for (const other of others) await this.#join(other);
     return this;

@@ -17,6 +17,7 @@ export type Request =
       readonly face: Face;
       readonly clock: "real" | "manual";
       readonly limits: Limits;
+      readonly arenaBytes: number | undefined;
     }
   | { readonly kind: "attach"; readonly face: Face; readonly handle: unknown }
   | { readonly kind: "call"; readonly step: CallStep }
@@ -33,8 +34,8 @@ interface Calls {
   perform(step: CallStep): Observed | Promise<Observed>;
 }
 
-/** An arena for the largest row: some thousand knotes, 500 queues, a few pipes. */
-const ARENA_BYTES = 16 * 1024 * 1024;
+/** Memory of dead kernels is freed late, so a row's is no larger than most rows need. */
+const ARENA_BYTES = 1024 * 1024;
 /** Time between two looks at the waiters of a descriptor. */
 const LOOK_MS = 1;
 const nobodyWrites = new Int32Array(new SharedArrayBuffer(4));
@@ -55,8 +56,8 @@ function entered<T>(value: T | null): T {
 async function answer(request: Request): Promise<unknown> {
   switch (request.kind) {
     case "boot": {
-      const { clock, limits } = request;
-      const booted = boot({ arenaBytes: ARENA_BYTES, clock, limits });
+      const { clock, limits, arenaBytes = ARENA_BYTES } = request;
+      const booted = boot({ arenaBytes, clock, limits });
       enter(booted, request.face);
       return booted.share({});
     }

@@ -91,6 +91,14 @@ export const mutants: readonly Mutant[] = [
     replace: "false",
   },
   {
+    name: "queue-found-once",
+    text: "kevent does not look again whether the file it found is still that queue",
+    scenario: "close-kevent-reuse",
+    file: "sys/calls.js",
+    find: "|| fileKqueue(k, fp) !== kq",
+    replace: "",
+  },
+  {
     name: "number-free-too-early",
     text: "close gives the number away before its knotes are gone",
     scenario: "close-reuse",

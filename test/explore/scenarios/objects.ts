@@ -7,7 +7,7 @@ import { CHANNEL_END, channelEnd, channelReceive, channelSend } from "#src/fd/ch
 import { counterRead, counterWrite, type EventfdPtr } from "#src/fd/eventfd.js";
 import type { PipePtr } from "#src/fd/pipe-ring.js";
 import { fdHint } from "#src/kern/fdtable.js";
-import type { FilePtr } from "#src/kern/file.js";
+import { type FilePtr, FT_EVENTFD } from "#src/kern/file.js";
 import {
   type Handle,
   handleAttach,
@@ -15,7 +15,6 @@ import {
   handleChannel,
   handleClose,
   handleCounter,
-  handleGeneration,
 } from "#src/sys/handle.js";
 import type { Scenario, Stage } from "../engine/scenario.js";
 import { collect, made, poll, queue, THREE_THREADS, watchReadable } from "./support.js";
@@ -24,9 +23,9 @@ const kqOf = ({ shared }: Stage): number => shared["kq"] as number;
 const fdOf = ({ shared }: Stage): number => shared["fd"] as number;
 
 /** A handle as numbers, for the other threads. */
-function handle(h: Handle | number): { fd: number; file: number; object: number; type: number } {
+function handle(h: Handle | number): Record<"fd" | "file" | "object" | "generation", number> {
   assert.ok(typeof h !== "number", `the kernel said ${h}`);
-  return { fd: h.fd, file: h.fp, object: h.obj, type: h.type };
+  return { fd: h.fd, file: h.fp, object: h.obj, generation: h.generation };
 }
 
 const fileOf = ({ shared }: Stage): FilePtr => shared["file"] as FilePtr;
@@ -86,8 +85,8 @@ export const attachClose: Scenario = {
       name: "attacher",
       run(stage) {
         const { k, shared } = stage;
-        const { type, generation } = shared as { type: number; generation: number };
-        const h = handleAttach(k, type, fileOf(stage), generation);
+        const { generation } = shared as { generation: number };
+        const h = handleAttach(k, FT_EVENTFD, fileOf(stage), generation);
         if (typeof h === "number") return [h];
         const taken = { lo: 0, hi: 0 };
         const n = counterRead(k, h.obj as EventfdPtr, h.fp, true, taken);
@@ -96,11 +95,7 @@ export const attachClose: Scenario = {
     },
     { name: "closer", run: (stage) => [stage.s.close(fdOf(stage)), stage.s.eventfd(5, 0)] },
   ],
-  setup({ k }) {
-    const h = handleCounter(k, 1, 0);
-    assert.ok(typeof h !== "number");
-    return { ...handle(h), generation: handleGeneration(k, h) };
-  },
+  setup: ({ k }) => handle(handleCounter(k, 1, 0)),
   check(outcome) {
     const [attacher, closer] = outcome.returned as [number[], number[]];
     assert.ok(
