@@ -157,6 +157,21 @@ export class Channel<M = Message> extends KernelObject {
    *
    * @param options.signal ends the wait; the message is not sent then
    * @throws the signal's reason if it aborts; otherwise as `send`
+   * @example
+   * ```js
+   * import { boot } from "knell";
+   * const kernel = boot();
+   * const channel = kernel.channel({ bytes: 4096 });
+   * const sending = [1, 2, 3].map((n) => channel.sendAsync(`${n}`.padEnd(2000)));
+   * for (let i = 0; i < 3; i++) console.log((await channel.receiveAsync()).trim());
+   * await Promise.all(sending);
+   * kernel.close();
+   * ```
+   * ```text output
+   * 1
+   * 2
+   * 3
+   * ```
    */
   async sendAsync(message: M, options?: Pick<EventsOptions, "signal">): Promise<void> {
     const given = checkOptions(argument("write", "send", "options"), options);
@@ -199,6 +214,19 @@ export class Channel<M = Message> extends KernelObject {
   /**
    * A source that receives: `value` is a message, which no other receiver has then. After `end`,
    * when every message was received, there is one event with `ended: true`.
+   * @example
+   * ```js
+   * import { boot } from "knell";
+   * const kernel = boot();
+   * const channel = kernel.channel();
+   * channel.send({ id: 1 });
+   * const queue = kernel.queue().add("order", channel.receive());
+   * console.log((await queue.wait())[0].value);
+   * kernel.close();
+   * ```
+   * ```text output
+   * { id: 1 }
+   * ```
    */
   receive(): Source<M> {
     const state = stateOf(this);
@@ -226,6 +254,18 @@ export class Channel<M = Message> extends KernelObject {
    * @returns the message; undefined when the time is up, or when the channel was ended and every
    * message was received
    * @throws the signal's reason if it aborts; otherwise as `tryReceive`
+   * @example
+   * ```js
+   * import { boot } from "knell";
+   * const kernel = boot();
+   * const channel = kernel.channel();
+   * setTimeout(() => channel.send("soon"), 1);
+   * console.log(await channel.receiveAsync({ signal: AbortSignal.timeout(5000) }));
+   * kernel.close();
+   * ```
+   * ```text output
+   * soon
+   * ```
    */
   async receiveAsync(options?: EventsOptions): Promise<M | undefined> {
     const state = stateOf(this);
@@ -243,6 +283,19 @@ export class Channel<M = Message> extends KernelObject {
    * message was received
    * @throws {KernelError} EOPNOTSUPP where the thread may not block; RangeError or {KernelError}
    * EINVAL for a wrong argument; otherwise as `tryReceive`. Sleeps.
+   * @example
+   * ```js
+   * import { boot } from "knell";
+   * const kernel = boot();
+   * const channel = kernel.channel();
+   * channel.send("now");
+   * channel.end();
+   * for (let m = channel.receiveSync(); m !== undefined; m = channel.receiveSync()) console.log(m);
+   * kernel.close();
+   * ```
+   * ```text output
+   * now
+   * ```
    */
   receiveSync(options?: Pick<EventsOptions, "timeoutMs">): M | undefined {
     const state = stateOf(this);

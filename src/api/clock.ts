@@ -61,8 +61,20 @@ export class Clock {
    * Move both manual clocks on. Every thread whose timers or time-outs come due wakes.
    *
    * @param ms 0 or more, with fractions down to a nanosecond
-   * @throws {KernelError} EOPNOTSUPP if the clocks are real; EBADF if the kernel is closed; RangeError
-   * or EINVAL for a wrong argument. Safe from any thread.
+   * @throws {KernelError} EOPNOTSUPP if the clocks are real; EBADF if the kernel is closed;
+   * RangeError or EINVAL for a wrong argument. Safe from any thread.
+   * @example
+   * ```js
+   * import { after, boot } from "knell";
+   * const kernel = boot({ clock: "manual" });
+   * const wait = kernel.queue().add("hour", after(3_600_000)).wait();
+   * kernel.clock.advance(3_600_000);
+   * console.log((await wait)[0].tag);
+   * kernel.close();
+   * ```
+   * ```text output
+   * hour
+   * ```
    */
   advance(ms: number): void {
     const of = argument("clock_settime", "advance the clock", "ms");

@@ -102,6 +102,18 @@ export class Counter extends KernelObject {
    * @returns what was taken; 0 when the time is up
    * @throws the signal's reason if it aborts; {KernelError} EBADF if the counter is closed, also
    * meanwhile; ENOMEM; RangeError or {KernelError} EINVAL for a wrong argument
+   * @example
+   * ```js
+   * import { boot } from "knell";
+   * const kernel = boot();
+   * const counter = kernel.counter();
+   * setTimeout(() => counter.add(5), 1);
+   * console.log(await counter.take());
+   * kernel.close();
+   * ```
+   * ```text output
+   * 5
+   * ```
    */
   async take(options?: EventsOptions): Promise<number | bigint> {
     const state = stateOf(this);
@@ -131,6 +143,18 @@ export class Counter extends KernelObject {
   /**
    * A source that takes: `value` is what the event took from the counter, which no other thread
    * has then.
+   * @example
+   * ```js
+   * import { boot } from "knell";
+   * const kernel = boot();
+   * const slots = kernel.counter({ initial: 2, semaphore: true });
+   * const queue = kernel.queue().add("slot", slots.takes());
+   * console.log((await queue.wait())[0].value, slots.tryTake(), slots.tryTake());
+   * kernel.close();
+   * ```
+   * ```text output
+   * 1 1 0
+   * ```
    */
   takes(): Source<number | bigint> {
     const state = stateOf(this);

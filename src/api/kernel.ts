@@ -149,6 +149,18 @@ export class Kernel {
    *
    * @param options.bytes what it holds
    * @throws {KernelError} as `queue`; RangeError or EINVAL for a wrong argument
+   * @example
+   * ```js
+   * import { boot } from "knell";
+   * const kernel = boot();
+   * const pipe = kernel.pipe();
+   * const queue = kernel.queue().add("in", pipe.readable()).add("out", pipe.writable());
+   * console.log(queue.waitSync().map(({ tag, value }) => `${tag} ${value}`));
+   * kernel.close();
+   * ```
+   * ```text output
+   * [ 'out 65536' ]
+   * ```
    */
   pipe(options?: BytesOptions): Pipe {
     const core = this.#core;
@@ -211,6 +223,24 @@ export class Kernel {
    * workers cannot be started
    * A module that does not exist or throws is no error here, but an exit event. Does not wait for
    * the worker; sleeps some milliseconds if another thread keeps the warden.
+   * @example
+   * ```js file=main.mjs
+   * import { boot } from "knell";
+   * const kernel = boot();
+   * const done = kernel.channel();
+   * kernel.spawn(new URL("worker.mjs", import.meta.url), { share: { done }, workerData: 6 });
+   * console.log(await done.receiveAsync());
+   * kernel.close();
+   * ```
+   * ```js file=worker.mjs
+   * import { workerData } from "node:worker_threads";
+   * import { attach } from "knell";
+   * const { done } = attach(workerData);
+   * done.send(7 * workerData.workerData);
+   * ```
+   * ```text output
+   * 42
+   * ```
    */
   spawn(url: URL | string, options?: SpawnOptions): WorkerHandle {
     return this.#workers.spawn(url, options);
@@ -236,6 +266,19 @@ export class Kernel {
    * `spawn`, `adopt` or `exits`; some 1,000 are kept for who does not collect them.
    *
    * @throws {KernelError} EBADF if the kernel is closed; ENOMEM, EMFILE
+   * @example
+   * ```js
+   * import { boot } from "knell";
+   * const kernel = boot();
+   * kernel.spawn(new URL("data:text/javascript,process.exit(3)"), { name: "short" });
+   * const queue = kernel.queue().add("gone", kernel.exits());
+   * const [{ value }] = await queue.wait();
+   * console.log(value.name, value.code);
+   * kernel.close();
+   * ```
+   * ```text output
+   * short 3
+   * ```
    */
   exits(): Source<WorkerExit> {
     return this.#workers.exits();
@@ -269,6 +312,17 @@ export class Kernel {
    * loops over events end, and its place is free for another thread. Other threads go on with
    * theirs. Workers that this thread spawned go on too, but keep the process alive no longer.
    * Closing twice does nothing; using anything of the kernel afterwards is EBADF.
+   * @example
+   * ```js
+   * import { boot, userEvent } from "knell";
+   * const kernel = boot();
+   * const wait = kernel.queue().add("go", userEvent(1)).wait();
+   * kernel.close();
+   * console.log(await wait.catch(({ code }) => code));
+   * ```
+   * ```text output
+   * EBADF
+   * ```
    */
   close(): void {
     const core = this.#core;

@@ -56,8 +56,8 @@ const forgotten = new FinalizationRegistry<ObjectState>((state) => {
   if (state.closed || !state.core.open) return;
   if (!warned) {
     warned = true;
-    const message = `A ${state.kind} was never closed. It is closed now, but when is a matter of luck.`;
-    warn("KNELL_NOT_CLOSED", message);
+    const luck = "It is closed now, but when that happens is a matter of luck.";
+    warn("KNELL_NOT_CLOSED", `A ${state.kind} was never closed. ${luck}`);
   }
   state.close();
 });

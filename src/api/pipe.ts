@@ -107,6 +107,21 @@ export class Pipe {
    * @param options.signal ends the wait; what was written by then stays written
    * @throws the signal's reason if it aborts; {KernelError} EPIPE if nobody reads; EBADF if the end
    * is closed, also meanwhile; EINVAL for a wrong argument
+   * @example
+   * ```js
+   * import { boot } from "knell";
+   * const kernel = boot();
+   * const pipe = kernel.pipe({ bytes: 4096 });
+   * const writing = pipe.write(new Uint8Array(10_000));
+   * let length = 0;
+   * while (length < 10_000) length += (await pipe.read()).length;
+   * await writing;
+   * console.log(length);
+   * kernel.close();
+   * ```
+   * ```text output
+   * 10000
+   * ```
    */
   async write(
     bytes: ArrayBufferView | ArrayBufferLike,

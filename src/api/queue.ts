@@ -260,9 +260,9 @@ export class Queue<T extends object = Record<never, never>> extends KernelObject
    * promises. Made for workers; Node's main thread may do it too, a browser's may not.
    *
    * @returns events, at least one and each source's at most once; [] when the time is up
-   * @throws {KernelError} EBADF if the queue is closed; EDEADLK if it has no source and no time-out;
-   * EOPNOTSUPP where the thread may not block; EBADMSG if a message is damaged; RangeError or
-   * {KernelError} EINVAL for a wrong argument
+   * @throws {KernelError} EBADF if the queue is closed; EDEADLK if it has no source and no
+   * time-out; EOPNOTSUPP where the thread may not block; EBADMSG if a message is damaged;
+   * RangeError or {KernelError} EINVAL for a wrong argument
    * Behaves as kevent. Sleeps.
    * @example
    * ```js
@@ -411,7 +411,20 @@ export class Queue<T extends object = Record<never, never>> extends KernelObject
     return this;
   }
 
-  /** Pending waits, and later ones, do not keep the process alive. Never sleeps. */
+  /**
+   * Pending waits, and later ones, do not keep the process alive. Never sleeps.
+   * @example
+   * ```js
+   * import { boot, every } from "knell";
+   * const kernel = boot();
+   * const queue = kernel.queue().add("tick", every(1000)).unref();
+   * void queue.wait(); // the program ends all the same
+   * console.log("end");
+   * ```
+   * ```text output
+   * end
+   * ```
+   */
   unref(): this {
     this.#inner.setHeld(false);
     return this;

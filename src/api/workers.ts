@@ -41,7 +41,7 @@ import { type Opened, type Source, sourceMake } from "./source.js";
 
 /** The end of a worker, as an event of `kernel.exits()` has it. */
 export interface WorkerExit {
-  /** Number that spawn or adopt gave it; 0 for a worker that ended with the keeper of its warden. */
+  /** Number that spawn or adopt gave it; 0 if it ended with the keeper of its warden. */
   readonly worker: number;
   /** Name that it was given, "" if none. */
   readonly name: string;
@@ -96,6 +96,20 @@ export class WorkerHandle {
   /**
    * End the worker, wherever it is; it may be parked in a wait. Does nothing if it has ended.
    * Returns at once; hear of the end by `kernel.exits()`.
+   * @example
+   * ```js
+   * import { boot } from "knell";
+   * const kernel = boot();
+   * const forever = "setInterval(() => {}, 1000)";
+   * const worker = kernel.spawn(new URL(`data:text/javascript,${forever}`));
+   * worker.terminate();
+   * const [{ value }] = await kernel.queue().add("gone", kernel.exits()).wait();
+   * console.log(value.worker === worker.number, value.code);
+   * kernel.close();
+   * ```
+   * ```text output
+   * true 1
+   * ```
    */
   terminate(): void {
     this.#ask("terminate");

@@ -27,6 +27,10 @@ interface Running {
   readonly worker: Worker;
   readonly hostThread: number;
   held: boolean;
+  /** Its module is being run, or was. */
+  begun: boolean;
+  /** Somebody asked for its end. */
+  unwanted: boolean;
 }
 
 const { buffer, channel } = workerData as WardenStart;
@@ -63,11 +67,19 @@ function spawn(request: SpawnRequest): void {
     return;
   }
   const hostThread = worker.threadId;
-  running.set(number, { worker, hostThread, held: request.held });
+  const one: Running = { worker, hostThread, held: request.held, begun: false, unwanted: false };
+  running.set(number, one);
+  worker.on("online", () => {
+    one.begun = true;
+  });
   worker.on("error", (thrown) => {
     error = errorText(thrown);
   });
-  worker.on("exit", (code) => ended(number, { hostThread, worker: number, name, code, error }));
+  worker.on("exit", (status) => {
+    // Ended before it ran anything, it would seem to have ended as it should.
+    const code = one.unwanted && !one.begun ? 1 : status;
+    ended(number, { hostThread, worker: number, name, code, error });
+  });
   tellHeld();
 }
 
@@ -105,6 +117,7 @@ function handle(request: Ask): void {
     const one = running.get(request.worker);
     if (one === undefined) return;
     if (request.kind === "terminate") {
+      one.unwanted = true;
       workerDying(buffer, one.hostThread);
       void one.worker.terminate();
     } else {

@@ -76,7 +76,7 @@ export function arenaBoot(shape: BootShape, host: ThreadHost): Kthread | number 
   a[Super.bootMono.at(SUPER)] = boot | 0;
   a[Super.bootMono.at(SUPER) + 1] = Math.floor(boot / TWO_32) | 0;
   // A manual wall clock starts on a whole millisecond, which a number holds exactly.
-  const wall = BigInt(Math.floor(shape.wallNs / 1e6)) * 1_000_000n;
+  const wall = BigInt(Math.round(shape.wallNs / 1e6)) * 1_000_000n;
   put(Super.wallLo, Number(BigInt.asIntN(32, wall)));
   put(Super.wallHi, Number(wall >> 32n));
   put(Super.magic, MAGIC);

@@ -33,6 +33,8 @@ export interface Usage {
   /** Wakes by this thread that had to be notified, and those that found their target awake. */
   notifies: number;
   notifiesSpared: number;
+  /** Wakes that came too late, by the safety net; 0 unless a thread died at a bad moment. */
+  netHits: number;
 }
 
 function lengthLocked(k: Kthread, head: WaitrecPtr): number {
@@ -88,6 +90,7 @@ export function usage(k: Kthread): Usage {
     usedBytes: bytesUsed(k),
     notifies: k.notifies,
     notifiesSpared: k.notifiesSpared,
+    netHits: Super.netHits.load(k, SUPER),
   };
   queuesCount(k, counts);
   return counts;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-/** Values as bytes: what goes in comes out, bytes of RFC 8949 are what it says, damage is noticed. */
+/** Values as bytes: what goes in comes out, as RFC 8949 has it, and damage is noticed. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

@@ -64,7 +64,7 @@ describe("share and attach", () => {
     assert.equal(kernel.usage().descriptors, 0);
   });
 
-  test("a handle holds nothing: an object that is gone is ESTALE, also when its place is taken", () => {
+  test("a handle holds nothing: what is gone is ESTALE, also when its place is taken", () => {
     const kernel = still();
     const channel = kernel.channel();
     const handle = kernel.share({ channel });

@@ -11,6 +11,7 @@ async function withWorkers(body: (kernel: Kernel) => Promise<void>): Promise<voi
   const kernel = boot({ arenaBytes: 8 << 20 });
   try {
     await body(kernel);
+    assert.equal(kernel.usage().netHits, 0, "no wake was lost");
   } finally {
     kernel.close();
   }

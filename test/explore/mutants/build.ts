@@ -19,12 +19,12 @@ function loosely(code: string): RegExp {
 }
 
 /** The text with the mutation in it. The original must be there exactly once. */
-export function mutate(text: string, { name, file, find, replace }: Mutant): string {
+export function mutate(text: string, { name, file, find, replace, imports = "" }: Mutant): string {
   const parts = text.split(loosely(find));
   if (parts.length !== 2) {
     throw new Error(`mutant ${name}: found ${parts.length - 1} times in dist/${file}, not once`);
   }
-  return parts.join(replace);
+  return `${imports}\n${parts.join(replace)}`;
 }
 
 /** Make the copy; returns its folder. */

@@ -15,6 +15,8 @@ export interface Mutant {
   /** Text that is there exactly once, however it is broken into lines, and what replaces it. */
   readonly find: string;
   readonly replace: string;
+  /** What the replacement needs besides. */
+  readonly imports?: string;
 }
 
 export const mutants: readonly Mutant[] = [
@@ -132,10 +134,11 @@ export const mutants: readonly Mutant[] = [
     name: "cleared-after-unlock",
     text: "a scan unlocks the queue between copying an event and taking it",
     scenario: "only-one-poller",
-    file: "event/scan.js",
-    find: "            if (consumeLocked(k, kq, kn)) {",
-    replace: `            kqueueUnlock(k, kq);
-            mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
-            if (consumeLocked(k, kq, kn)) {`,
+    file: "event/deliver.js",
+    find: "consumeLocked(k, kn, ops);",
+    replace: `mutexUnlock(k, Kqueue.lock.at(kq));
+                mutexLock(k, Kqueue.lock.at(kq), 8);
+                consumeLocked(k, kn, ops);`,
+    imports: 'import { mutexLock, mutexUnlock } from "../sync/mutex.js";',
   },
 ];
