@@ -13,7 +13,7 @@
  * leave their queues, and they look again afterwards.
  */
 import { keepAlive, later } from "#host";
-import { EBADF, ENOMEM, ENOSYS } from "../abi/errno.js";
+import { ENOMEM, ENOSYS } from "../abi/errno.js";
 import type { Kthread } from "../arena/kthread.js";
 import { awaitParkedUntil, kqueueAwait, kqueueAwaitCancel, PARKED } from "../event/await.js";
 import { clockMonotonic } from "../sync/clock.js";
@@ -126,14 +126,6 @@ export class Loop {
     else this.#release();
   }
 
-  /** Look again for a wait, whatever the kernel says: something was left for it outside. */
-  wake(waiting: Waiting): void {
-    const one = this.#byWaiting.get(waiting);
-    if (one === undefined) return;
-    this.#lookAgain(one);
-    this.#settle();
-  }
-
   /** Do something that may block: no record of the thread is on a queue meanwhile. */
   blocking<T>(call: () => T): T {
     if (this.#parked.size === 0) return call();
@@ -153,6 +145,7 @@ export class Loop {
   /** Give everything back; waits were cancelled before. */
   end(): void {
     for (const one of [...this.#parked.values()]) this.cancel(one.waiting);
+    this.#retireIfIdle();
     this.#cancelTimer?.();
     this.#keepAlive.end();
     recordsFree(this.#k);
@@ -292,9 +285,4 @@ export class Loop {
   #release(): void {
     if (--this.#held === 0) this.#keepAlive.release();
   }
-}
-
-/** Whether a kernel error says that the queue was closed. */
-export function saysClosed(error: unknown): boolean {
-  return error instanceof KernelError && error.errno === EBADF;
 }

@@ -164,21 +164,15 @@ export class Workers {
       held: true,
       claim: keep ? null : new Int32Array(new SharedArrayBuffer(4)),
     };
-    this.#clonable(request);
-    if (keep) this.#spawnHere(request);
-    else this.#spawnThere(request);
-    return new WorkerHandle(number, name, (kind) => this.#ask({ kind, worker: number }));
-  }
-
-  /** What cannot be cloned is an error of the caller's, before anybody was asked. */
-  #clonable(request: SpawnRequest): void {
     try {
-      structuredClone(request);
+      if (keep) this.#spawnHere(request);
+      else this.#spawnThere(request);
     } catch (error) {
-      if (this.#warden === null) wardenLeave(this.#core.k);
+      if (error instanceof KernelError) throw error;
       const why = `workerData cannot be cloned: ${(error as Error).message}`;
       throw new KernelError(EINVAL, "spawn", "spawn", why);
     }
+    return new WorkerHandle(number, name, (kind) => this.#ask({ kind, worker: number }));
   }
 
   #spawnHere(request: SpawnRequest): void {
@@ -187,9 +181,9 @@ export class Workers {
       const start = { buffer, channel: wardenChannel(id) };
       this.#warden = wardenStart(start, (news) => this.#hear(news));
     }
+    this.#warden.ask(request);
     this.#sent++;
     this.#warden.hold();
-    this.#warden.ask(request);
   }
 
   /** Another thread keeps the warden: call until it has taken the request. */

@@ -10,6 +10,7 @@
  * This is the hottest loop there is, so it indexes the knote's words directly, at the offsets that
  * the layout gives; the checked build verifies once per scan that the queue is locked.
  */
+import { racyPoint } from "#atomics";
 import { assertHeld } from "#field";
 import {
   EV_CLEAR,
@@ -167,6 +168,7 @@ export function scanLocked(k: Kthread, kq: KqueuePtr, ev: Int32Array, nev: numbe
     kn = next;
   }
   a[kq + FRESH] = fresh;
+  racyPoint(a, kq + COUNT);
   a[kq + COUNT] = left + back;
   relinkLocked(a, kq, kn, backHead, backTail);
   return copied;

@@ -155,14 +155,15 @@ function kqueueDestroy(k: Kthread, kq: KqueuePtr): void {
   for (;;) {
     mutexLock(k, lock, RANK_QUEUE);
     dropAllLocked(k, kq);
-    mutexUnlock(k, lock);
-    deferredRun(k);
-    mutexLock(k, lock, RANK_QUEUE);
     const left = Kqueue.knotes.get(k, kq);
-    if (left > 0) claimLinkLocked(k, kq);
+    // In the same hold: what is left is either ours to finish, or claimed by somebody else, whose
+    // claim cannot end before we are among those who wait for that.
+    const wait = left > 0 && k.dropHead === 0;
+    if (wait) claimLinkLocked(k, kq);
     mutexUnlock(k, lock);
+    if (wait) claimSleep(k, kq);
+    deferredRun(k);
     if (left === 0) break;
-    claimSleep(k, kq);
   }
   freeQueue(k, kq);
 }

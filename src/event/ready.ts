@@ -4,6 +4,7 @@
  * activation. `count` is its length; `fresh` counts those that were not delivered since they were
  * activated, which is what waiters are woken for. All functions expect the queue lock.
  */
+import { racyPoint } from "#atomics";
 import { assertHeld } from "#field";
 import { DEFER_NEST, type Kthread } from "../arena/kthread.js";
 import { Waitq, wakeAsyncLocked, wakeOneLocked } from "../sync/wait.js";
@@ -45,6 +46,7 @@ function appendLocked(a: Int32Array, kq: number, kn: number, word: number): void
   if (tail === 0) a[kq + HEAD] = kn;
   else a[tail + NEXT] = kn;
   a[kq + TAIL] = kn;
+  racyPoint(a, kq + COUNT);
   a[kq + COUNT] = (a[kq + COUNT] as number) + 1;
 }
 

@@ -106,8 +106,8 @@ export function kqueueRegisterLocked(
         kind === FILTER_DESCRIPTOR ? addDescriptor(k, kq, c, ch, at) : addPlain(k, kq, c, ch, at);
       if (result === 0) return ADDED;
     } else if (Knote.claim.get(k, kn) !== 0) {
-      const mine = Knote.claim.get(k, kn) === k.owner;
-      const back = mine ? dropsFinish(k, kq) : claimWaitLocked(k, kq);
+      // Never wait for a claim while owning one: two threads could wait for each other.
+      const back = k.dropHead !== 0 ? dropsFinish(k, kq) : claimWaitLocked(k, kq);
       if (back === KQ_GONE) return back;
       result = RESTART;
     } else if ((flags & EV_DELETE) !== 0) {
@@ -120,7 +120,7 @@ export function kqueueRegisterLocked(
   }
 }
 
-/** An earlier change of the same call dropped the knote: finish that first. 0 or KQ_GONE. */
+/** Finish what earlier changes of the same call have dropped. 0 or KQ_GONE. */
 function dropsFinish(k: Kthread, kq: KqueuePtr): number {
   const generation = Kqueue.generation.hint(k, kq);
   kqueueUnlock(k, kq);

@@ -22,6 +22,7 @@ import {
   Pipe,
   type PipePtr,
   type PipeShape,
+  passOnLocked,
   pipeAbandon,
   pipeObject,
   readers,
@@ -95,7 +96,11 @@ export function channelReceive(
   for (;;) {
     if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
     if (Pipe.records.get(k, p) > 0) {
-      if (recordLengthLocked(k, p) > into.length) return objectDone(k, p, CHANNEL_SHORT);
+      if (recordLengthLocked(k, p) > into.length) {
+        // The wake that brought us here was for the record, which stays.
+        passOnLocked(k, p);
+        return objectDone(k, p, CHANNEL_SHORT);
+      }
       const n = recordTakeLocked(k, p, into, into.length);
       Pipe.taken.add(k, p, 1);
       changedLocked(k, p);

@@ -52,7 +52,14 @@ import {
   viewOf,
 } from "../kern/object.js";
 import { VIEW_DATA_MAX } from "../limits.js";
-import { WAITQ_WORDS, type WaitqPtr, waitqInit, wakeOneLocked } from "../sync/wait.js";
+import {
+  REASON_WOKEN,
+  WAITQ_WORDS,
+  type WaitqPtr,
+  waitqInit,
+  wakeAllLocked,
+  wakeOneLocked,
+} from "../sync/wait.js";
 import { ioObject, objectDone, objectSleep } from "./io.js";
 
 export type EventfdPtr = Ptr<"eventfd"> & ObjectPtr;
@@ -201,12 +208,15 @@ function changedLocked(k: Kthread, p: EventfdPtr): void {
   passOnLocked(k, p);
 }
 
-/** Wake the next reader if there is something to read, and the next writer if there is room. */
+/**
+ * Wake the next reader if there is something to read, and if there is room every writer, because
+ * they want room of different sizes.
+ */
 function passOnLocked(k: Kthread, p: EventfdPtr): void {
   const lo = Eventfd.count.lo(k, p);
   const hi = Eventfd.count.hi(k, p);
   if ((lo | hi) !== 0) wakeOneLocked(k, readers(p));
-  if (hi !== TOP_HI || lo !== TOP_LO) wakeOneLocked(k, writers(p));
+  if (hi !== TOP_HI || lo !== TOP_LO) wakeAllLocked(k, writers(p), REASON_WOKEN);
 }
 
 /** The value a read took, in two words. */
@@ -304,6 +314,7 @@ export const eventfdFileOps: FileOps = {
   read(k, fp, generation, nonblock, bytes, length) {
     if (length < BYTES) return -EINVAL;
     const p = ioObject(k, fp) as EventfdPtr;
+    if (p === 0) return -EBADF;
     const n = eventfdRead(k, p, fp, generation, nonblock, taken);
     if (n > 0) {
       wordPut(bytes, 0, taken.lo);
@@ -314,6 +325,7 @@ export const eventfdFileOps: FileOps = {
   write(k, fp, generation, nonblock, bytes, length) {
     if (length < BYTES) return -EINVAL;
     const p = ioObject(k, fp) as EventfdPtr;
+    if (p === 0) return -EBADF;
     return eventfdWrite(k, p, fp, generation, nonblock, wordAt(bytes, 0), wordAt(bytes, 4));
   },
   kqfilter(k, fp, filter) {

@@ -141,6 +141,17 @@ function publishViews(k: Kthread, p: PipePtr): void {
   Obj.writeView.publish(k, p, viewOf(noReader ? 0 : freeLocked(k, p), noReader));
 }
 
+/**
+ * Wake who can go on. Whatever is there satisfies any reader, so one is woken, and passes it on.
+ * Writers want room of different sizes: the one that a single wake reaches may not be the one that
+ * fits, so all look.
+ */
+export function passOnLocked(k: Kthread, p: PipePtr): void {
+  const count = Pipe.count.get(k, p);
+  if (count > 0) wakeOneLocked(k, readers(p));
+  if (count < Pipe.size.get(k, p)) wakeAllLocked(k, writers(p), REASON_WOKEN);
+}
+
 /** After an accepted operation or a change of the ends: views, knotes, and who can go on. */
 export function changedLocked(k: Kthread, p: PipePtr): void {
   publishViews(k, p);
@@ -151,8 +162,7 @@ export function changedLocked(k: Kthread, p: PipePtr): void {
     wakeAllLocked(k, writers(p), REASON_WOKEN);
     return;
   }
-  if (Pipe.count.get(k, p) > 0) wakeOneLocked(k, readers(p));
-  if (freeLocked(k, p) > 0) wakeOneLocked(k, writers(p));
+  passOnLocked(k, p);
 }
 
 /** Copy into the ring at its end; object lock held, and the bytes fit. */

@@ -168,10 +168,12 @@ export const pipeFileOps: FileOps = {
   name: "pipe",
   read(k, fp, generation, nonblock, bytes, length) {
     const p = ioObject(k, fp) as PipePtr;
+    if (p === 0) return -EBADF;
     return pipeRead(k, p, fp, generation, nonblock, bytes, length);
   },
   write(k, fp, generation, nonblock, bytes, length) {
     const p = ioObject(k, fp) as PipePtr;
+    if (p === 0) return -EBADF;
     return pipeWrite(k, p, fp, generation, nonblock, bytes, length);
   },
   kqfilter: pipeFilter,

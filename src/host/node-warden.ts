@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: ISC
 /** The warden under Node; see warden.ts. This module is what its worker runs. */
-import {
-  BroadcastChannel,
-  type MessagePort,
-  parentPort,
-  receiveMessageOnPort,
-  Worker,
-  workerData,
-} from "node:worker_threads";
+import { BroadcastChannel, parentPort, Worker, workerData } from "node:worker_threads";
 import { atomicCas, atomicNotify } from "#atomics";
 import { type Ending, workerDying, workerEnded } from "../sys/exits.js";
 import { errorText, threadHost } from "./node.js";
@@ -54,6 +47,8 @@ function tellHeld(): void {
 function spawn(request: SpawnRequest): void {
   const { claim, worker: number, name, url, data } = request;
   if (claim !== null) {
+    // Whoever asks this way asks again, and of the next warden.
+    if (ending) return;
     if (atomicCas(claim, 0, ASKED, TAKEN) !== ASKED) return;
     atomicNotify(claim, 0, 1);
   }
@@ -130,11 +125,6 @@ function handle(request: Ask): void {
 /** End when nobody keeps the warden and nothing is left to be heard of. */
 function endIfDone(): void {
   if (!ending) return;
-  // The types know ports only; the function takes channels too.
-  const port = calls as unknown as MessagePort;
-  for (let call = receiveMessageOnPort(port); call; call = receiveMessageOnPort(port)) {
-    handle(call.message as Ask);
-  }
   if (running.size > 0 || untold > 0) return;
   calls.close();
   parentPort?.close();

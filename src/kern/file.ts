@@ -107,9 +107,10 @@ export function fileAlloc(k: Kthread, type: number, obj: ObjectPtr, flags: numbe
 
 /** Undo fileAlloc before anybody saw the file. */
 export function fileAbandon(k: Kthread, fp: FilePtr): void {
-  File.type.publish(k, fp, FT_NONE);
+  File.type.store(k, fp, FT_NONE);
   published(k, fp);
-  zfree(k, fileZone, fp);
+  // By count, since a stale handle may have taken a reference for a moment (fileHoldStale).
+  fileDrop(k, fp);
 }
 
 /** Take a reference. The caller knows that the file is open (it holds the table lock, or one). */

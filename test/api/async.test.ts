@@ -352,7 +352,6 @@ test("the loop is told nothing it does not ask for", () => {
   const loop = new Loop(kernel.thread);
   const never = { max: 1, deadline: NEVER, held: false } as Waiting;
   loop.cancel(never);
-  loop.wake(never);
   assert.equal(loop.count, 0);
   assert.equal(
     loop.blocking(() => 5),

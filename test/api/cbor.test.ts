@@ -153,7 +153,7 @@ describe("a round trip keeps", () => {
       withBigInt: true,
       maxDepth: 4,
       values: [
-        fc.date({ min: new Date(-4e15), max: new Date(4e15) }),
+        fc.date({ min: new Date(-4e15), max: new Date(4e15), noInvalidDate: true }),
         fc.string({ unit: "grapheme" }),
         fc.double(),
         fc.integer(),

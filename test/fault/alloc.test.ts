@@ -193,8 +193,10 @@ for (const scenario of SCENARIOS) {
         assert.ok(result >= 0, `${result} without a failure`);
         break;
       }
-      assert.equal(result, -ENOMEM, `allocation ${n}`);
       assertSound(k, `after the failure of allocation ${n}`);
+      // What could only have become faster, such as a larger hash, is done without.
+      if (result >= 0) continue;
+      assert.equal(result, -ENOMEM, `allocation ${n}`);
       assert.deepEqual(counts(k), before, `allocation ${n}`);
       assert.ok(call() >= 0, `again after the failure of allocation ${n}`);
       assertSound(k, `after the success that followed the failure of allocation ${n}`);

@@ -7,124 +7,40 @@
  * they were.
  */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { boot, type Kernel } from "knell";
+import { KeventList, type Sys, sys } from "knell/sys";
+import { checkInvariants } from "#src/inspect/invariants.js";
 import * as N from "./numbers.js";
 import { NOTHING } from "./objects.js";
 import { DEFAULT_RULES, type Rules } from "./rules.js";
 import type { Subject } from "./run.js";
-import type { Kev, KeventCall, KeventResult, System, Timespec } from "./system.js";
-
-/** What is used of the library; looked up at run time, so that the model builds without it. */
-interface KeventList {
-  readonly words: Int32Array;
-  set(
-    index: number,
-    ident: bigint,
-    filter: number,
-    flags: number,
-    fflags: number,
-    data: bigint,
-    udata: bigint,
-  ): KeventList;
-  setExt(index: number, word: number, value: bigint): KeventList;
-  filter(index: number): number;
-  flags(index: number): number;
-  fflags(index: number): number;
-  identBig(index: number): bigint;
-  dataBig(index: number): bigint;
-  udataBig(index: number): bigint;
-  ext(index: number, word: number): bigint;
-}
-
-interface Sys {
-  errno: number;
-  kqueue(): number;
-  kqueue1(flags: number): number;
-  kqueuex(flags: number): number;
-  kevent(
-    kq: number,
-    changes: KeventList | null,
-    nchanges: number,
-    events: KeventList | null,
-    nevents: number,
-    timeout: Timespec | null,
-  ): number;
-  eventfd(initval: number, flags: number): number;
-  eventfd_read(fd: number, value: BigUint64Array): number;
-  eventfd_write(fd: number, value: bigint): number;
-  pipe2(fds: Int32Array, flags: number): number;
-  read(fd: number, buffer: Uint8Array, length: number): number;
-  write(fd: number, buffer: Uint8Array, length: number): number;
-  close(fd: number): number;
-  dup(fd: number): number;
-  dup2(from: number, to: number): number;
-  dup3(from: number, to: number, flags: number): number;
-  fcntl(fd: number, cmd: number, arg: number): number;
-  userEventCount(): number;
-}
-
-interface Kernel {
-  readonly clock: { advance(ms: number): void; setWall(ms: number): void };
-  close(): void;
-}
-
-interface Library {
-  boot(options: object): Kernel;
-  sys(kernel: Kernel): Sys;
-  readonly KeventList: new (capacity: number) => KeventList;
-  checkInvariants(kernel: Kernel): string[];
-}
+import type { Kev, KeventCall, KeventResult, System } from "./system.js";
 
 const SENTINEL = 0x5a;
-
-/** Whether the library has been built. */
-export function kernelExists(): boolean {
-  return existsSync(fileURLToPath(import.meta.resolve("knell/sys")));
-}
-
-/** Load what is needed; anything that is missing is an error. */
-export async function loadLibrary(): Promise<Library> {
-  const [main, face, inspect] = await Promise.all(
-    ["knell", "knell/sys", "#src/inspect/invariants.js"].map((name) => import(name)),
-  );
-  const library = {
-    boot: main.boot,
-    sys: face.sys,
-    KeventList: face.KeventList,
-    checkInvariants: inspect.checkInvariants,
-  };
-  for (const [name, value] of Object.entries(library)) {
-    assert.equal(typeof value, "function", `the library does not export ${name}`);
-  }
-  return library;
-}
 
 export class KernelSystem implements System, Subject {
   readonly system = this;
   /** The model's parameters that go with this kernel. */
   readonly rules: Partial<Rules>;
-  readonly #library: Library;
   readonly #kernel: Kernel;
   readonly #sys: Sys;
 
-  constructor(library: Library, limits: Partial<Rules> = {}) {
+  constructor(limits: Partial<Rules> = {}) {
     const { descriptors, userEvents, timers, wallMs } = { ...DEFAULT_RULES, ...limits };
-    this.#library = library;
-    this.#kernel = library.boot({
+    this.#kernel = boot({
       clock: "manual",
       arenaBytes: 4 << 20,
       limits: { descriptors, userEvents, timers },
     });
     this.#kernel.clock.setWall(wallMs);
-    this.#sys = library.sys(this.#kernel);
+    this.#sys = sys(this.#kernel);
     const firstDescriptor = this.#sys.kqueue();
     this.#sys.close(firstDescriptor);
     this.rules = { ...limits, firstDescriptor };
   }
 
   check(): readonly string[] {
-    return this.#library.checkInvariants(this.#kernel);
+    return checkInvariants(this.#kernel);
   }
 
   shutDown(): void {
@@ -249,7 +165,7 @@ export class KernelSystem implements System, Subject {
   }
 
   #list(capacity: number): KeventList {
-    const list = new this.#library.KeventList(capacity);
+    const list = new KeventList(capacity);
     list.words.fill(FILLED);
     return list;
   }

@@ -12,7 +12,7 @@ import test from "node:test";
 import fc from "fast-check";
 import { type Op, sequences, withPrelude } from "./commands.js";
 import { DIRECTED, tenSteps } from "./directed.js";
-import { KernelSystem, kernelExists, loadLibrary } from "./kernel.js";
+import { KernelSystem } from "./kernel.js";
 import { Model } from "./model.js";
 import { resolve } from "./resolve.js";
 import { DEFAULT_RULES, MUTANTS } from "./rules.js";
@@ -27,12 +27,8 @@ const FAULTS = (process.env["KNELL_MODEL_FAULTS"] ?? "").split(";").filter((name
 const mutants = new Set(MUTANTS.filter((name) => FAULTS.includes(name)));
 assert.equal(mutants.size, FAULTS.length, "every fault is in the list");
 
-const skip = kernelExists() ? false : "the kernel is not built";
-const library = skip === false ? await loadLibrary() : null;
-
 function onKernel<T>(limits: { userEvents?: number }, body: (kernel: KernelSystem) => T): T {
-  assert.ok(library !== null);
-  const kernel = new KernelSystem(library, limits);
+  const kernel = new KernelSystem(limits);
   try {
     return body(kernel);
   } finally {
@@ -57,17 +53,17 @@ function explain(report: Report): string {
   return `${steps.join("\n")}\n${report.difference}`;
 }
 
-test("the kernel passes OpenBSD's test of EVFILT_USER", { skip }, () => {
+test("the kernel passes OpenBSD's test of EVFILT_USER", () => {
   onKernel({ userEvents: 64 }, (kernel) => tenSteps(kernel, 64));
 });
 
 for (const [name, body] of DIRECTED) {
-  test(`the kernel is right about ${name}`, { skip }, () => {
+  test(`the kernel is right about ${name}`, () => {
     onKernel({}, (kernel) => body(kernel, DEFAULT_RULES.wallMs));
   });
 }
 
-test(`the kernel does what the model does, KNELL_SEED=${SEED}`, { skip }, (t) => {
+test(`the kernel does what the model does, KNELL_SEED=${SEED}`, (t) => {
   const totals = { calls: 0, skipped: 0, abandoned: 0 };
   const property = fc.property(sequences(LENGTH), (ops) => {
     const report = run(ops);

@@ -136,9 +136,11 @@ export const mutants: readonly Mutant[] = [
     scenario: "only-one-poller",
     file: "event/deliver.js",
     find: "consumeLocked(k, kn, ops);",
-    replace: `mutexUnlock(k, Kqueue.lock.at(kq));
+    replace: `{
+                mutexUnlock(k, Kqueue.lock.at(kq));
                 mutexLock(k, Kqueue.lock.at(kq), 8);
-                consumeLocked(k, kn, ops);`,
+                consumeLocked(k, kn, ops);
+            }`,
     imports: 'import { mutexLock, mutexUnlock } from "../sync/mutex.js";',
   },
 ];

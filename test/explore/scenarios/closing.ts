@@ -56,7 +56,6 @@ export const closeKeventReuse: Scenario = {
 export const closeReadReuse: Scenario = {
   name: "close-read-reuse",
   text: "a non-blocking read of a number that becomes a pipe's: of the one or of the other",
-  defect: "a non-blocking read takes a pipe in the file's slot for an eventfd",
   threads: [
     {
       name: "reader",
@@ -80,7 +79,6 @@ export const closeReadReuse: Scenario = {
 export const closeQueueAdd: Scenario = {
   name: "close-queue-add",
   text: "a queue closed while a descriptor is added to it goes, and lets the file go",
-  defect: "close of a queue waits for a claim that ended between two looks",
   threads: [
     { name: "adder", run: (stage) => [watchReadable(stage, kqOf(stage), fdOf(stage))] },
     { name: "closer", run: (stage) => [stage.s.close(kqOf(stage)), stage.s.kqueue()] },

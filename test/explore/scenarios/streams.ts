@@ -127,7 +127,6 @@ export const pipeTwoReaders: Scenario = {
 export const pipeTwoSizes: Scenario = {
   name: "pipe-two-sizes",
   text: "a blocked write that fits goes on, although one that does not was there before",
-  defect: "a writer that is woken and does not fit leaves the next one asleep",
   threads: [
     {
       name: "big",
