@@ -27,14 +27,17 @@ export async function knellWaits(
   run: Run,
   waits: number,
   cancelled: boolean,
+  waited: () => void,
 ): Promise<() => Promise<Leak>> {
   const kernel = boot({ arenaBytes: ARENA_BYTES });
   const jobs = kernel.channel<number>();
+  const reload = kernel.bell();
+  const stop = kernel.counter();
   const queue = kernel
     .queue()
     .add("job", jobs.receive())
-    .add("reload", kernel.bell().rings())
-    .add("stop", kernel.counter().takes())
+    .add("reload", reload.rings())
+    .add("stop", stop.takes())
     .add("tick", every(FAR_AWAY_MS));
   for (let i = 0; i < waits; i++) {
     if (cancelled) {
@@ -47,10 +50,12 @@ export async function knellWaits(
       jobs.send(i);
       await any;
     }
+    waited();
     run.ctrlC.check();
   }
   return async () => {
     const left = notifyEveryWord(kernel.thread.a);
+    for (const object of [queue, jobs, reload, stop]) object.close();
     kernel.close();
     return { waits, left };
   };
@@ -60,7 +65,7 @@ export async function knellWaits(
  * This thread waits for a job or a tick, and is done waiting: by its tick, or, every other time,
  * because it cancelled. Then a worker sleeps until there is a job, and one is sent. Who hears it?
  */
-export async function knellThefts(run: Run, rounds: number): Promise<Thefts> {
+export async function knellThefts(run: Run, rounds: number, woken: () => void): Promise<Thefts> {
   const kernel = boot({ arenaBytes: ARENA_BYTES });
   const tools = {
     turns: kernel.channel<number>(),
@@ -87,10 +92,12 @@ export async function knellThefts(run: Run, rounds: number): Promise<Thefts> {
       const answer = await tools.answers.receiveAsync({ timeoutMs: PATIENCE_MS });
       if (answer === undefined) break;
       heard++;
+      woken();
       run.ctrlC.check();
     }
   } finally {
     tools.turns.end();
+    for (const object of [queue, tick]) object.close();
     kernel.close();
   }
   return { jobs: rounds, heard, stolen: rounds - heard };

@@ -59,7 +59,10 @@ export async function hashing(
     "Jobs come by a channel, ticks by a timer, a reload by a bell, a stop by a counter, Ctrl-C by " +
       "its signal handler: all to the same wait. The job: SHA-256 of real files.",
   );
-  screen.text(`Files: ${printable(folder)}`, "   ", (line) => screen.dim(line));
+  const files = `${plural(found.files.length, "file")} of ${printable(folder)}`;
+  const times = found.files.some((file) => file.times > 1) ? ", small ones several times over" : "";
+  screen.line();
+  screen.text(files + times, "   ", (line) => screen.dim(line));
   for (const note of found.notes)
     screen.text(`Note: ${printable(note)}`, "   ", (line) => screen.yellow(line));
   screen.line();

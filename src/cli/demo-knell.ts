@@ -4,7 +4,7 @@
  * reaches it in one wait too, which is awaited: what the workers have to say, their ends, Ctrl-C,
  * and a timer that moves the progress display.
  */
-import { boot, every, type Kernel, type WorkerExit } from "../api/index.js";
+import { boot, type Channel, every, type Kernel, type WorkerExit } from "../api/index.js";
 import type { FoundFile } from "./demo-files.js";
 import { type CtrlC, Interrupted } from "./demo-run.js";
 import { type Kind, MAIN, probeCtrlC, Samples, Stamps, type Team, WORKERS } from "./demo-team.js";
@@ -55,7 +55,8 @@ export class KnellTeam implements Team {
   readonly #ctrlC: CtrlC;
   readonly #kernel: Kernel = boot({ arenaBytes: ARENA_BYTES });
   readonly #stamps = new Stamps();
-  readonly #tools: Tools;
+  readonly #tools: Omit<Tools, "notes">;
+  readonly #notes: Channel<null>[] = [];
   readonly #queue;
   readonly #pump: Promise<void>;
   readonly #byes: Bye[] = [];
@@ -88,9 +89,11 @@ export class KnellTeam implements Team {
     ctrlC.post = () => this.#ringCtrlC();
     for (let worker = 1; worker <= WORKERS; worker++) {
       const extra: WorkerExtra = { worker, times: this.#stamps.times };
+      const notes = kernel.channel<null>();
+      this.#notes.push(notes);
       kernel.spawn(new URL("./demo-worker.js", import.meta.url), {
         name: `knell demo ${worker}`,
-        share: this.#tools,
+        share: { ...this.#tools, notes },
         workerData: extra,
       });
     }
@@ -145,8 +148,8 @@ export class KnellTeam implements Team {
     const { worker, by, ns } = message;
     this.#woken[worker] = message;
     if (ns !== null) this.samples.add(by, ns);
-    if (by === "job") this.samples.add("digest", woke - this.#stamps.read(worker));
-    if (by === "job" || by === "stop") this.#answered++;
+    if (by === "note") this.samples.add("answer", woke - this.#stamps.read(worker));
+    if (by === "note" || by === "job" || by === "stop") this.#answered++;
   }
 
   #workerGone({ name, code, error = "" }: WorkerExit): void {
@@ -201,8 +204,8 @@ export class KnellTeam implements Team {
       this.#ringAt.push(Math.ceil((files.length * i) / (reloads + 1)));
     }
     this.#stamps.quietSince = Number.POSITIVE_INFINITY;
-    for (const [index, { path, size }] of files.entries()) {
-      await this.#tools.jobs.sendAsync({ index, path, size });
+    for (const [index, { path, size, times }] of files.entries()) {
+      await this.#tools.jobs.sendAsync({ index, path, size, times });
       this.#ctrlC.check();
     }
     await this.#until(() => this.#answered >= files.length);
@@ -231,7 +234,8 @@ export class KnellTeam implements Team {
     } else {
       const target = this.#answered + 1;
       this.#stamps.write(MAIN);
-      if (kind === "job") jobs.send(null);
+      if (kind === "note") this.#notes[target % WORKERS]?.send(null);
+      else if (kind === "job") jobs.send(null);
       else {
         this.sent.stop++;
         stop.add(1);
@@ -256,6 +260,8 @@ export class KnellTeam implements Team {
   async leave(): Promise<void> {
     this.#winding = true;
     this.#failure = null;
+    this.#stamps.over = true;
+    this.#ringCtrlC();
     await this.#until(() => this.#gone === WORKERS);
   }
 

@@ -36,12 +36,17 @@ export interface Leak {
 }
 
 /** Wait for any word, again and again; it is always a job that comes. */
-export async function naiveWaits(run: Run, waits: number): Promise<() => Promise<Leak>> {
+export async function naiveWaits(
+  run: Run,
+  waits: number,
+  waited: () => void,
+): Promise<() => Promise<Leak>> {
   const words = newWords();
   for (let i = 0; i < waits; i++) {
     const any = Promise.race(WAITED_FOR.map((at) => notified(words, at)));
     atomicNotify(words, WORDS.job, Number.POSITIVE_INFINITY);
     await any;
+    waited();
     run.ctrlC.check();
   }
   return async () => {
@@ -83,7 +88,7 @@ async function until(run: Run, what: string, done: () => boolean): Promise<void>
  * This thread waits for a job or a tick, gets its tick, and is done waiting. Then a worker sleeps
  * until there is a job, and one waiter is notified that there is one. Who hears it?
  */
-export async function naiveThefts(run: Run, jobs: number): Promise<Thefts> {
+export async function naiveThefts(run: Run, jobs: number, woken: () => void): Promise<Thefts> {
   const words = newWords();
   const worker = new Worker(new URL("./demo-peers.js", import.meta.url), {
     workerData: { role: "sleeper", words },
@@ -110,6 +115,7 @@ export async function naiveThefts(run: Run, jobs: number): Promise<Thefts> {
       else heard++;
       atomicNotify(words, WORDS.job, Number.POSITIVE_INFINITY);
       await until(run, "the worker to wake", workerHeard);
+      woken();
     }
   } finally {
     await worker.terminate();

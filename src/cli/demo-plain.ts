@@ -37,7 +37,7 @@ export async function plainPass(
       const file = files[i++ % files.length] as FoundFile;
       if (bad.has(file)) break;
       try {
-        digests.push(hashFile(file.path, file.size));
+        digests.push(hashFile(file.path, file.size, file.times));
         jobs.push(file);
       } catch {
         bad.add(file);

@@ -49,9 +49,9 @@ export class PortTeam implements Team {
   }
 
   #answered({ worker, kind, ns }: Answer): void {
-    const digestNs = nowNs() - this.#stamps.read(worker);
+    const answerNs = nowNs() - this.#stamps.read(worker);
     this.samples.add(kind, ns);
-    if (kind === "job") this.samples.add("digest", digestNs);
+    if (kind === "note") this.samples.add("answer", answerNs);
     if (--this.#awaited === 0) this.#allAnswered();
   }
 
@@ -63,8 +63,8 @@ export class PortTeam implements Team {
   }
 
   async probe(kind: Kind): Promise<void> {
-    if (kind === "job" || kind === "stop") {
-      // The sleeping workers take turns, as in a pool.
+    if (kind === "note" || kind === "job" || kind === "stop") {
+      // A port belongs to one worker; the sleeping ones take turns, as in a pool.
       this.#next = (this.#next + 1) % WORKERS;
       const answered = this.#answers(1);
       this.#stamps.write(MAIN);

@@ -5,13 +5,15 @@ import { runInNewContext } from "node:vm";
 import { hasWaitAsync } from "#atomics";
 import { knellThefts, knellWaits } from "./demo-cancel.js";
 import { type Leak, naiveThefts, naiveWaits, type Thefts } from "./demo-naive.js";
-import type { Run } from "./demo-run.js";
+import { type Run, turn } from "./demo-run.js";
+import { lane } from "./screen.js";
 import { bytes, plural, whole } from "./stats.js";
 import { table } from "./table.js";
 
 const WAITS = 5000;
-const WARM_UP_WAITS = 500;
+const WARM_UP_WAITS = 2000;
 const JOBS = 25;
+const PAINT_MS = 50;
 
 /** Collects all garbage; null where the runtime does not let us. */
 const collectGarbage: (() => void) | null = (() => {
@@ -23,8 +25,12 @@ const collectGarbage: (() => void) | null = (() => {
   }
 })();
 
-function heapBytes(): number {
-  collectGarbage?.();
+/** Bytes of the heap that are in use, after what is due to be collected is. */
+async function heapBytes(): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    collectGarbage?.();
+    await turn();
+  }
   return process.memoryUsage().heapUsed;
 }
 
@@ -36,11 +42,25 @@ interface Measured extends Leak {
 
 type Waits = (waits: number) => Promise<() => Promise<Leak>>;
 
+/** Steps of a part, with a bar that shows how many were taken. */
+function steps(run: Run, name: string, total: number, noun: string): () => void {
+  const { screen } = run;
+  let done = 0;
+  let painted = 0;
+  return () => {
+    done++;
+    const now = performance.now();
+    if (now - painted < PAINT_MS) return;
+    painted = now;
+    screen.paint([lane(screen, name, done / total, plural(done, noun), "")]);
+  };
+}
+
 async function measureWaits(name: string, waitOften: Waits): Promise<Measured> {
   await (await waitOften(WARM_UP_WAITS))();
-  const before = heapBytes();
+  const before = await heapBytes();
   const count = await waitOften(WAITS);
-  const keptBytes = Math.max(0, heapBytes() - before);
+  const keptBytes = Math.max(0, (await heapBytes()) - before);
   return { name, keptBytes, ...(await count()) };
 }
 
@@ -92,14 +112,14 @@ async function leaks(run: Run): Promise<void> {
       "left behind.",
   );
   screen.line();
-  screen.paint([screen.dim("   waiting ...")]);
+  const step = steps(run, "waiting", 3 * (WAITS + WARM_UP_WAITS), "wait");
   const rows: Measured[] = [];
   if (hasWaitAsync()) {
-    rows.push(await measureWaits(NAIVE, (waits) => naiveWaits(run, waits)));
+    rows.push(await measureWaits(NAIVE, (waits) => naiveWaits(run, waits, step)));
   }
-  const woken = await measureWaits("Knell, queue.wait()", (n) => knellWaits(run, n, false));
+  const woken = await measureWaits("Knell, queue.wait()", (n) => knellWaits(run, n, false, step));
   const name = "Knell, each wait cancelled by AbortSignal";
-  const cancelled = await measureWaits(name, (n) => knellWaits(run, n, true));
+  const cancelled = await measureWaits(name, (n) => knellWaits(run, n, true, step));
   showWaits(run, [...rows, woken, cancelled]);
   screen.line();
   const left = woken.left + cancelled.left;
@@ -115,10 +135,10 @@ async function thefts(run: Run): Promise<void> {
       "worker hear it?",
   );
   screen.line();
-  screen.paint([screen.dim("   waking ...")]);
+  const step = steps(run, "waking", 2 * JOBS, "wake");
   const rows: [string, Thefts][] = [];
-  if (hasWaitAsync()) rows.push([NAIVE, await naiveThefts(run, JOBS)]);
-  const ours = await knellThefts(run, JOBS);
+  if (hasWaitAsync()) rows.push([NAIVE, await naiveThefts(run, JOBS, step)]);
+  const ours = await knellThefts(run, JOBS, step);
   rows.push(["Knell, queue.wait()", ours]);
   showThefts(run, rows);
   screen.line();

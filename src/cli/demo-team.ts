@@ -11,19 +11,24 @@ export const WORKERS = 4;
 /** Period of each worker's own timer. */
 export const TICK_MS = 50;
 
-/** What a team is woken by. A digest is how a worker answers a job: it wakes this thread. */
-export type Kind = "job" | "reload" | "stop" | "ctrl-c" | "tick" | "digest";
+/**
+ * What a team is woken by. A note is for one worker, a job and a stop are for any one, reloads and
+ * Ctrl-C are for all. An answer is what a worker says to a note: it wakes this thread.
+ */
+export type Kind = "note" | "job" | "stop" | "reload" | "ctrl-c" | "answer" | "tick";
 
 /** Main thread in Stamps; the workers are 1 to WORKERS. */
 export const MAIN = 0;
 const DRILL = WORKERS + 1;
 const QUIET_SINCE = WORKERS + 2;
+const OVER = WORKERS + 3;
+const STAMPS = WORKERS + 4;
 
 /** What all threads of a team see: the times at which somebody was about to wake somebody. */
 export class Stamps {
   readonly times: Float64Array<SharedArrayBuffer>;
 
-  constructor(times = new Float64Array(new SharedArrayBuffer(8 * (WORKERS + 3)))) {
+  constructor(times = new Float64Array(new SharedArrayBuffer(8 * STAMPS))) {
     this.times = times;
   }
 
@@ -43,6 +48,15 @@ export class Stamps {
 
   set drill(on: boolean) {
     this.times[DRILL] = on ? 1 : 0;
+  }
+
+  /** The user ended it all: for workers that come too late to hear it. */
+  get over(): boolean {
+    return this.times[OVER] === 1;
+  }
+
+  set over(on: boolean) {
+    this.times[OVER] = on ? 1 : 0;
   }
 
   /** Since when no thread computes; Infinity while one does. */
@@ -74,7 +88,7 @@ export class Samples {
 }
 
 export interface Team {
-  /** Wake one worker (a job, a stop) or all of them; done when they have told their samples. */
+  /** Wake one worker, or all of them; done when they have told their samples. */
   probe(kind: Kind): Promise<void>;
   readonly samples: Samples;
 }
@@ -91,18 +105,20 @@ interface Plan {
 }
 
 const PLAN: readonly Plan[] = [
-  { kind: "job", times: 32, gives: ["job", "digest"] },
+  { kind: "note", times: 32, gives: ["note", "answer"] },
+  { kind: "job", times: 24, gives: ["job"] },
+  { kind: "stop", times: 12, gives: ["stop"] },
   { kind: "reload", times: 10, gives: ["reload"] },
-  { kind: "stop", times: 16, gives: ["stop"] },
   { kind: "ctrl-c", times: 10, gives: ["ctrl-c"] },
 ];
-const ROUNDS = 12;
-const ROUNDS_MIN = 3;
+const ROUNDS = 16;
 /** Time for everybody to be asleep again. */
 const GAP_MS = 1;
 /** Probes of each kind in a row until the code is compiled; programs that run for long are warm. */
-const WARM_UP_PROBES = 1500;
-const WARM_UP_MS = 400;
+const WARM_UP_PROBES = 1000;
+const WARM_UP_MS = 300;
+/** Part of the progress display that it takes. */
+const WARM_UP_SHARE = 0.2;
 
 /** Probe without gaps. */
 async function warmUp(run: Run, team: Team): Promise<void> {
@@ -113,27 +129,25 @@ async function warmUp(run: Run, team: Team): Promise<void> {
       run.ctrlC.check();
     }
   }
-  await round(run, team, new Map());
 }
 
-async function round(run: Run, team: Team, rounds: Rounds): Promise<void> {
+/** One round of one team; what it gives is found in the team's samples. */
+async function round(run: Run, team: Team): Promise<Map<Kind, number[]>> {
+  const given = new Map<Kind, number[]>();
   for (const { kind, times, gives } of PLAN) {
-    for (const given of gives) team.samples.list(given).length = 0;
+    for (const one of gives) team.samples.list(one).length = 0;
     for (let i = 0; i < times; i++) {
       await sleep(GAP_MS);
       run.ctrlC.check();
       await team.probe(kind);
     }
-    for (const given of gives) {
-      const list = rounds.get(given) ?? [];
-      list.push(team.samples.list(given).slice());
-      rounds.set(given, list);
-    }
+    for (const one of gives) given.set(one, team.samples.list(one).slice());
   }
+  return given;
 }
 
 /**
- * Probe the teams in turns until all rounds are done or the time is up, after one round that does
+ * Probe the teams in turns until all rounds are done or the time is up, after a round that does
  * not count.
  */
 export async function measureTeams(
@@ -142,15 +156,21 @@ export async function measureTeams(
   budgetMs: number,
   progress: (fraction: number) => void,
 ): Promise<Rounds[]> {
-  for (const team of teams) await warmUp(run, team);
-  const results = teams.map((): Rounds => new Map());
   const deadline = performance.now() + budgetMs;
-  for (let i = 0; i < ROUNDS && (i < ROUNDS_MIN || performance.now() < deadline); i++) {
-    progress(i / ROUNDS);
+  const results = teams.map((): Rounds => new Map());
+  progress(0);
+  for (const team of teams) await warmUp(run, team);
+  progress(WARM_UP_SHARE / 2);
+  for (const team of teams) await round(run, team);
+  for (let i = 0; i < ROUNDS && (i === 0 || performance.now() < deadline); i++) {
+    progress(WARM_UP_SHARE + (i / ROUNDS) * (1 - WARM_UP_SHARE));
     for (let j = 0; j < teams.length; j++) {
       // Who goes first changes from round to round.
       const at = (i & 1) === 0 ? j : teams.length - 1 - j;
-      await round(run, teams[at] as Team, results[at] as Rounds);
+      for (const [kind, samples] of await round(run, teams[at] as Team)) {
+        const rounds = results[at] as Rounds;
+        rounds.set(kind, [...(rounds.get(kind) ?? []), samples]);
+      }
     }
   }
   return results;

@@ -11,7 +11,7 @@ import { checkSums, hashing } from "./demo-job.js";
 import { KnellTeam } from "./demo-knell.js";
 import { measure, showLatencies } from "./demo-latency.js";
 import { raceDemo } from "./demo-race.js";
-import { Interrupted, Run, sleep } from "./demo-run.js";
+import { Interrupted, Run, within } from "./demo-run.js";
 import { WORKERS } from "./demo-team.js";
 import { printable, Screen } from "./screen.js";
 import { plural, seconds } from "./stats.js";
@@ -57,11 +57,10 @@ async function teamDemo(run: Run, found: Found, folder: string): Promise<void> {
     checkSums(run, team, compared, heard);
   } catch (error) {
     if (error instanceof Interrupted) {
-      const left = await Promise.race([team.leave().then(() => true), sleep(LEAVE_MS)]);
-      const workers =
-        left === true ? `${WORKERS} of ${WORKERS} workers have` : "not all workers have";
+      const left = await within(LEAVE_MS, team.leave());
+      const workers = left ? `${WORKERS} of ${WORKERS} workers` : "not all workers";
       screen.line();
-      screen.text(`Ctrl-C reached the wait of every thread: ${workers} left it and ended.`);
+      screen.text(`Ctrl-C came to the wait of every thread: ${workers} left it and ended.`);
     }
     throw error;
   } finally {

@@ -65,6 +65,7 @@ export class Screen {
   readonly unicode: boolean;
   readonly #out: Out;
   #painted = 0;
+  #blank = false;
 
   constructor(out: Out, env: Env = process.env) {
     this.#out = out;
@@ -107,10 +108,12 @@ export class Screen {
     return this.#sgr(36, text);
   }
 
-  /** One line that stays. */
+  /** One line that stays; an empty one only if the last was not. */
   line(text = ""): void {
     this.clear();
-    this.#out.write(`${text.trimEnd()}\n`);
+    const blank = text === "";
+    if (!blank || !this.#blank) this.#out.write(`${text.trimEnd()}\n`);
+    this.#blank = blank;
   }
 
   /** A paragraph, wrapped and indented. */

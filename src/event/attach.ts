@@ -26,7 +26,7 @@ import { knoteJoinedLocked } from "./klist.js";
 import { KQ_GONE, kqueueRelock, kqueueUnlock } from "./lock.js";
 import { magazineNeedLocked, RESTART } from "./magazine.js";
 import { nestDueLocked, nestJoinLocked, nestLock, nestUnlock, nestWouldCycle } from "./nest.js";
-import { Kncold, Knote, type KnotePtr, Kqueue, type KqueuePtr } from "./structs.js";
+import { Kncold, Knote, type KnotePtr, KQ_OPEN, Kqueue, type KqueuePtr } from "./structs.js";
 import { NO_DUE } from "./timer.js";
 
 /** Add a descriptor registration that does not exist. Returns as kqueueRegisterLocked. */
@@ -57,6 +57,12 @@ export function addDescriptor(
   if (back < 0) result = back;
   else if (result >= 0) result = attachFile(k, kq, c, ch, at, ops, fp);
   if (nested) nestUnlock(k);
+  if (result === 0 && Kqueue.state.get(k, kq) !== KQ_OPEN) {
+    // Closed while the object was joined. Whoever closes it waited for the claim and drops the
+    // knote; nobody may go on with the queue, least of all sleep on it.
+    kqueueUnlock(k, kq);
+    return KQ_GONE;
+  }
   if (result !== 0) {
     k.fileDrops.push(fp);
     k.deferred |= DEFER_DROP;

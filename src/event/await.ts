@@ -22,7 +22,7 @@ import {
 import { deferredRun } from "./defer.js";
 import { scanLocked } from "./deliver.js";
 import { KQ_GONE, kqueueLock, kqueueUnlock } from "./lock.js";
-import { passOnLocked, pokeChildren, timersPollLocked } from "./scan.js";
+import { deferredBetween, passOnLocked, timersPollLocked } from "./scan.js";
 import { Kqueue, type KqueuePtr, kqWaitq } from "./structs.js";
 import { timerNextLocked } from "./timer.js";
 
@@ -59,7 +59,7 @@ export function kqueueAwait(
       result = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, nev);
       break;
     }
-    if (pokeChildren(k, kq) === KQ_GONE) return -EBADF;
+    if (deferredBetween(k, kq) === KQ_GONE) return -EBADF;
   }
   if (result === 0 && !(deadline <= clockMonotonic(k))) {
     parkedUntil = Math.min(deadline, timerNextLocked(k, kq));

@@ -106,8 +106,9 @@ export function kqueueRegisterLocked(
         kind === FILTER_DESCRIPTOR ? addDescriptor(k, kq, c, ch, at) : addPlain(k, kq, c, ch, at);
       if (result === 0) return ADDED;
     } else if (Knote.claim.get(k, kn) !== 0) {
-      // Never wait for a claim while owning one: two threads could wait for each other.
-      const back = k.dropHead !== 0 ? dropsFinish(k, kq) : claimWaitLocked(k, kq);
+      // Never wait for a claim while owning one: two threads could wait for each other. Nor while
+      // there are wakes to give.
+      const back = k.deferred !== 0 ? deferredFinish(k, kq) : claimWaitLocked(k, kq);
       if (back === KQ_GONE) return back;
       result = RESTART;
     } else if ((flags & EV_DELETE) !== 0) {
@@ -120,8 +121,8 @@ export function kqueueRegisterLocked(
   }
 }
 
-/** Finish what earlier changes of the same call have dropped. 0 or KQ_GONE. */
-function dropsFinish(k: Kthread, kq: KqueuePtr): number {
+/** Finish what earlier changes of the same call have put off. 0 or KQ_GONE. */
+function deferredFinish(k: Kthread, kq: KqueuePtr): number {
   const generation = Kqueue.generation.hint(k, kq);
   kqueueUnlock(k, kq);
   deferredRun(k);

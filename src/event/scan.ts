@@ -56,8 +56,11 @@ export function passOnLocked(k: Kthread, kq: KqueuePtr): void {
   if (Kqueue.heapCount.get(k, kq) !== 0) timerKeepLocked(k, kq);
 }
 
-/** Timers of children came due: run them with the queue unlocked. Returns 0 or KQ_GONE. */
-export function pokeChildren(k: Kthread, kq: KqueuePtr): number {
+/**
+ * Run what was put off, such as the timers of children that came due, with the queue unlocked.
+ * Returns 0 or KQ_GONE.
+ */
+export function deferredBetween(k: Kthread, kq: KqueuePtr): number {
   const generation = Kqueue.generation.hint(k, kq);
   kqueueUnlock(k, kq);
   deferredRun(k);
@@ -85,7 +88,7 @@ function waitLocked(
     const fresh = Kqueue.fresh.get(k, kq);
     timersPollLocked(k, kq);
     if (k.pokes.length > 0) {
-      if (pokeChildren(k, kq) === KQ_GONE) return -EBADF;
+      if (deferredBetween(k, kq) === KQ_GONE) return -EBADF;
       continue;
     }
     const n = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, nev);
@@ -95,13 +98,17 @@ function waitLocked(
     }
     if (timeoutNs === WAIT_POLL) return leave(k, kq, 0);
     if (deadline !== NEVER && clockMonotonic(k) >= deadline) return leave(k, kq, 0);
+    if (k.deferred !== 0) {
+      // Before the record is linked: what was put off may need it for a sleep of its own.
+      if (deferredBetween(k, kq) === KQ_GONE) return -EBADF;
+      continue;
+    }
     const alone = Waitq.head.get(k, wq) === 0;
     const backup = alone ? 0 : TIMER_BACKUP_NS;
     const due = timerNextLocked(k, kq);
     const until = Math.min(deadline, due === NO_DUE ? NEVER : due + backup);
     waitLinkLocked(k, wq, rec, until, sleepWord(k, alone));
     kqueueUnlock(k, kq);
-    if (k.deferred !== 0) deferredRun(k);
     let slept = 0;
     if (!k.manualClock || clockMoves(k) === moves) slept = sleepUntil(k, until);
     mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);

@@ -156,7 +156,8 @@ function checkTable(w: Walk, table: TablePtr): Set<number> {
     w.same(peek(k, Fdentry.lock, entry), Fdtable.lock.at(table), () => `descriptor ${fd}: lock`);
     w.check((state === FD_OPEN) === (file !== 0), () => `descriptor ${fd}: file ${file}`);
     const flags = peek(k, Fdentry.flags, entry);
-    if (state === FD_EMPTY) w.same(flags, 0, () => `descriptor ${fd}: flags, though not open`);
+    const stale = state === FD_EMPTY && (flags & ~FDF_WATCHED) !== 0;
+    w.check(!stale, () => `descriptor ${fd}: flags ${flags}, though not open`);
     if (state !== FD_OPEN) continue;
     open++;
     w.referTo(file);

@@ -139,7 +139,8 @@ export function fdInstallLocked(
   const entry = fdEntry(k, table, fd);
   Fdentry.file.store(k, entry, fp);
   Fdentry.state.set(k, entry, FD_OPEN);
-  Fdentry.flags.set(k, entry, (cloexec ? FDF_CLOEXEC : 0) | (owner << OWNER_SHIFT));
+  const kept = Fdentry.flags.get(k, entry) & FDF_WATCHED;
+  Fdentry.flags.set(k, entry, kept | (cloexec ? FDF_CLOEXEC : 0) | (owner << OWNER_SHIFT));
   Fdtable.open.add(k, table, 1);
   if (fd === Fdtable.firstFree.get(k, table)) Fdtable.firstFree.set(k, table, fd + 1);
 }
@@ -158,7 +159,9 @@ export function fdRemoveLocked(k: Kthread, table: TablePtr, fd: number): FilePtr
 export function fdVacateLocked(k: Kthread, table: TablePtr, fd: number): void {
   const entry = fdEntry(k, table, fd);
   Fdentry.state.set(k, entry, FD_EMPTY);
-  Fdentry.flags.set(k, entry, 0);
+  // Somebody may be about to link a knote for the number, which a later open by the same file
+  // would make good: once watched, a number is looked for at every close.
+  Fdentry.flags.set(k, entry, Fdentry.flags.get(k, entry) & FDF_WATCHED);
   Fdtable.open.add(k, table, -1);
   if (fd < Fdtable.firstFree.get(k, table)) Fdtable.firstFree.set(k, table, fd);
 }

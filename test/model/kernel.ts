@@ -14,7 +14,7 @@ import * as N from "./numbers.js";
 import { NOTHING } from "./objects.js";
 import { DEFAULT_RULES, type Rules } from "./rules.js";
 import type { Subject } from "./run.js";
-import type { Kev, KeventCall, KeventResult, System } from "./system.js";
+import type { Counts, Kev, KeventCall, KeventResult, System } from "./system.js";
 
 const SENTINEL = 0x5a;
 
@@ -129,8 +129,10 @@ export class KernelSystem implements System, Subject {
     return cmd === N.F_GETFL && ret > 0 ? ret & ~N.O_DIRECT : ret;
   }
 
-  userEventCount(): number {
-    return this.#sys.userEventCount();
+  counts(): Counts {
+    const { descriptors, queues, registrations, userEvents, timers } = this.#kernel.usage();
+    assert.equal(this.#sys.userEventCount(), userEvents, "the two counts of user events agree");
+    return { descriptors, queues, registrations, userEvents, timers };
   }
 
   advance(ms: number): void {

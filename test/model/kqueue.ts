@@ -187,6 +187,9 @@ export class Kqueue {
       if (file.object === this) return refuse(N.EINVAL);
     }
     const kn = this.knotes.get(`${change.filter} ${change.ident}`);
+    if (kn !== undefined && isDue(kn, this.#env.now) && this.klist.length > 0) {
+      this.#env.abandoned = "a watcher may have heard of a timer before it was changed";
+    }
     if (kn === undefined) {
       return (flags & N.EV_ADD) === 0 ? refuse(N.ENOENT) : this.#create(change, file);
     }
@@ -427,9 +430,8 @@ export class Kqueue {
     const record = this.#record(kn);
     const holds = evaluate(kn);
     if (!holds && this.#broken("oneshot is tested again at delivery")) return null;
-    // A queue is emptied without a notification: nothing says which count is then the last one.
-    const stale = kn.object instanceof Kqueue && kn.data !== record.data;
-    return stale ? { ...record, anyData: true } : record;
+    // A queue's count changes without notification: nothing says which one is the last recorded.
+    return kn.object instanceof Kqueue ? { ...record, anyData: true } : record;
   }
 
   #record(kn: Knote): Kev {

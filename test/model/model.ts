@@ -17,6 +17,7 @@ import * as N from "./numbers.js";
 import { Eventfd, NOTHING, type OpenFile, Pipe, type ReadResult } from "./objects.js";
 import { DEFAULT_RULES, type Rules } from "./rules.js";
 import {
+  type Counts,
   type Kev,
   type KeventCall,
   type KeventResult,
@@ -365,8 +366,12 @@ export class Model implements System {
     return { ret: records.length + events.length, events: [...records, ...events] };
   }
 
-  userEventCount(): number {
-    return this.#env.usage.users;
+  counts(): Counts {
+    const { users, timers } = this.#env.usage;
+    const queues = this.#queues();
+    const registrations = [...queues].reduce((sum, queue) => sum + queue.knotes.size, 0);
+    const descriptors = this.descriptors().length;
+    return { descriptors, queues: queues.size, registrations, userEvents: users, timers };
   }
 
   advance(ms: number): void {

@@ -122,8 +122,10 @@ export function runSequence<Op>(
       transcript[transcript.length - 1] = call.text;
       return report(`    model: ${show(expected)}\n    other: ${show(actual)}`);
     }
-    const users = [model.userEventCount(), subject.system.userEventCount()];
-    if (users[0] !== users[1]) return report(`user events: model ${users[0]}, other ${users[1]}`);
+    const [ours, theirs] = [model.counts(), subject.system.counts()].map((it) =>
+      JSON.stringify(it),
+    );
+    if (ours !== theirs) return report(`    model: has ${ours}\n    other: has ${theirs}`);
     const broken = subject.check();
     if (broken.length > 0) return report(`broken invariants:\n    ${broken.join("\n    ")}`);
   }

@@ -45,6 +45,15 @@ export interface KeventResult {
   readonly events: readonly Kev[];
 }
 
+/** What a process has open. */
+export interface Counts {
+  readonly descriptors: number;
+  readonly queues: number;
+  readonly registrations: number;
+  readonly userEvents: number;
+  readonly timers: number;
+}
+
 export interface System {
   kqueue(): number;
   kqueue1(flags: number): number;
@@ -62,7 +71,7 @@ export interface System {
   dup2(from: number, to: number): number;
   dup3(from: number, to: number, flags: number): number;
   fcntl(fd: number, cmd: number, arg: number): number;
-  userEventCount(): number;
+  counts(): Counts;
   /** Move the manual clocks on. */
   advance(ms: number): void;
 }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EV_ADD, EVFILT_TIMER, EVFILT_USER, NOTE_USECONDS } from "#src/abi/event.js";
+import { EFD_NONBLOCK } from "#src/abi/fcntl.js";
 import { clockMonotonic } from "#src/sync/clock.js";
 import { KeventList } from "#src/sys/face.js";
 import { COLLECTED, PERIODIC, PERIODS, STOP } from "./roles/timers.js";
@@ -29,6 +30,21 @@ test("close, add and delete on numbers that are reused at once", async () => {
   const parts: Part[] = Array.from({ length: MEMBERS }, () => ({ role: "churn", args }));
   const done = await team.run(parts);
   assert.ok(done.every((n) => n > 0));
+  team.finish();
+});
+
+test("change lists that delete and add the same registrations of one queue", async () => {
+  const team = new Team();
+  const { s } = team;
+  const kq = s.kqueue();
+  const count = 5;
+  const fds = Array.from({ length: count - 1 }, () => s.eventfd(1, EFD_NONBLOCK));
+  const first = fds[0] as number;
+  assert.equal(s.dup(first), first + count - 1);
+  const args = { kq, first, count, turns: 2000 * SOAK };
+  const parts: Part[] = Array.from({ length: MEMBERS }, () => ({ role: "lists", args }));
+  const applied = await team.run(parts);
+  assert.ok(applied.every((n) => n > 0));
   team.finish();
 });
 

@@ -12,6 +12,7 @@ import { churn } from "./roles/churn.js";
 import { closer, sleeper } from "./roles/closing.js";
 import { adder, taker } from "./roles/counter.js";
 import { consumer, producer } from "./roles/handoff.js";
+import { lists } from "./roles/lists.js";
 import { packetReader, packetWriter } from "./roles/packets.js";
 import { straggler, swapper } from "./roles/straggler.js";
 import { timerSetter, timerWaiter } from "./roles/timers.js";
@@ -24,6 +25,7 @@ const ROLES = {
   churn,
   closer,
   consumer,
+  lists,
   packetReader,
   packetWriter,
   producer,

@@ -20,6 +20,7 @@ import { add, fired, modify, trigger } from "./user-steps.js";
 const SEED = "OpenBSD kern_event.c 1.202";
 const A = 0x1111;
 const B = 0x2222;
+const WIDE = 0x500000007n;
 
 const disabling: Case[] = [
   {
@@ -148,6 +149,34 @@ const idents: Case[] = [
           poll("$q", fired(7, { data, udata: N.EFD_MAX })),
         ],
       ),
+    ],
+  },
+  {
+    id: "user.wide.one-word-at-creation",
+    source: "spec 1.1: each of ident, data and udata has 64 bits of its own",
+    steps: [
+      kqueue(),
+      apply("$q", add(1, N.CLEAR, { fflags: N.TRIGGER, udata: WIDE })),
+      apply("$q", add(2, N.CLEAR, { fflags: N.TRIGGER, data: WIDE })),
+      apply("$q", change(WIDE, N.USER, N.ADD | N.CLEAR, { fflags: N.TRIGGER })),
+      poll("$q", fired(1, { udata: WIDE }, N.CLEAR), fired(2, { data: WIDE }, N.CLEAR), {
+        ident: WIDE,
+        filter: N.USER,
+        flags: N.CLEAR,
+      }),
+    ],
+  },
+  {
+    id: "user.wide.one-word-later",
+    source: "spec 1.1, 3.13 rows 7, 8",
+    steps: [
+      kqueue(),
+      apply("$q", add(1), add(2)),
+      apply("$q", add(1, 0, { fflags: N.TRIGGER, udata: WIDE })),
+      apply("$q", add(2, 0, { fflags: N.TRIGGER, data: WIDE })),
+      poll("$q", fired(1, { udata: WIDE }), fired(2, { data: WIDE })),
+      apply("$q", add(1, 0, { udata: 1 }), add(2, 0, { data: 1 })),
+      poll("$q", fired(1, { udata: 1 }), fired(2, { data: 1 })),
     ],
   },
   {

@@ -6,7 +6,15 @@
  */
 import assert from "node:assert/strict";
 import { EBADF } from "#src/abi/errno.js";
-import { EV_ADD, EVFILT_READ, EVFILT_TIMER, EVFILT_USER, NOTE_USECONDS } from "#src/abi/event.js";
+import {
+  EV_ADD,
+  EV_CLEAR,
+  EVFILT_READ,
+  EVFILT_TIMER,
+  EVFILT_USER,
+  EVFILT_WRITE,
+  NOTE_USECONDS,
+} from "#src/abi/event.js";
 import { waiters } from "#src/inspect/usage.js";
 import { KeventList } from "#src/sys/face.js";
 import type { Member } from "../member.js";
@@ -16,15 +24,19 @@ const QUEUE = 0;
 const ENDED = 1;
 const MEETING = 8;
 
-/** args: turns. */
+/** args: turns, fd (something to watch). */
 export function sleeper(m: Member): number {
   const events = new KeventList(2);
+  const change = new KeventList(1);
   let ended = 0;
   for (let turn = 0; turn < m.arg("turns"); turn++) {
     m.meet(MEETING);
     const kq = Atomics.load(m.board, QUEUE);
     for (;;) {
-      const n = m.s.kevent(kq, null, 0, events, 2, null);
+      // Some join with a registration that is on its way when the queue is closed.
+      const joins = m.random.below(3) === 0 ? 1 : 0;
+      change.set(0, m.arg("fd"), EVFILT_WRITE, EV_ADD | EV_CLEAR);
+      const n = m.s.kevent(kq, change, joins, events, 2, null);
       if (n === -EBADF) break;
       assert.ok(n > 0, `kevent returned ${n}`);
     }
