@@ -153,7 +153,7 @@ export class Workers {
     const name = checkString(argument("spawn", "spawn", "name"), given.name ?? "");
     const number = workerNumber(core.k);
     this.#listen();
-    const keep = this.#warden !== null || wardenKeep(core.k);
+    const keep = wardenKeep(core.k);
     const knell = shareContents(core, given.share ?? {}, wardenKeeper(core.k));
     const request: SpawnRequest = {
       kind: "spawn",
@@ -285,10 +285,9 @@ export class Workers {
 
   /** The kernel is being closed: the warden ends with its last worker. */
   end(): void {
-    if (this.#warden === null) return;
     wardenLeave(this.#core.k);
-    this.#warden.ask({ kind: "end" });
-    this.#warden.release();
+    this.#warden?.ask({ kind: "end" });
+    this.#warden?.release();
     this.#warden = null;
   }
 }

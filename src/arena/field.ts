@@ -19,7 +19,7 @@ import { atomicAdd, atomicCas, atomicExchange, atomicLoad, atomicStore } from "#
 import type { Kthread } from "./kthread.js";
 
 declare const brand: unique symbol;
-/** A word index of a slot that holds struct N. Mixed-up pointers are compile errors by its brand. */
+/** A word index of a slot of struct N. A mixed-up pointer is a compile error by its brand. */
 export type Ptr<N extends string> = number & { readonly [brand]: { readonly [K in N]: true } };
 
 /** Who guards a field. `lockOf` finds the lock word of one instance, for the checked build. */

@@ -108,8 +108,11 @@ export function wardenStart(start: WardenStart, hear: (news: WardenNews) => void
 /** Send a request to a warden that another thread keeps, if it listens already. */
 export function wardenCall(channel: string, request: Ask): void {
   const broadcast = new BroadcastChannel(channel);
-  broadcast.postMessage(request);
-  broadcast.close();
+  try {
+    broadcast.postMessage(request);
+  } finally {
+    broadcast.close();
+  }
 }
 
 /** The address of a worker's module as text, or null: a URL, or the path of a file. */

@@ -46,8 +46,9 @@ export const fileZone = defineZone<"file">(File.struct, File.link.offset, 16);
 /**
  * What a type of file does. A call that does not sleep holds no reference, so `read` and `write`
  * get the generation of the file that they were made on, and compare it under the object's lock;
- * one that may sleep (`nonblock` false) holds a reference. `kqfilter` chooses the filter operations for a filter on this file, or
- * a negative errno. `close` runs when the last reference is gone; no lock is held.
+ * one that may sleep (`nonblock` false) holds a reference. `kqfilter` chooses the filter operations
+ * for a filter on this file, or a negative errno. `close` runs when the last reference is gone; no
+ * lock is held.
  */
 export interface FileOps {
   readonly name: string;

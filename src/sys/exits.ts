@@ -279,9 +279,11 @@ export function wardenKeeper(k: Kthread): number {
   return Super.warden.load(k, SUPER);
 }
 
-/** Become the keeper of the warden; false if another thread is. */
+/** Become the keeper of the warden, if not so already; false if another thread is. */
 export function wardenKeep(k: Kthread): boolean {
-  return Super.warden.cas(k, SUPER, 0, slotNumber(k)) === 0;
+  const slot = slotNumber(k);
+  const before = Super.warden.cas(k, SUPER, 0, slot);
+  return before === 0 || before === slot;
 }
 
 /** Stop being its keeper. */

@@ -171,6 +171,9 @@ describe("spawned workers", () => {
       );
       refuses("thing", [5, {}], (thing) => kernel.spawn(WORKER, { share: { thing } }));
       refuses("workerData", [() => {}], (workerData) => kernel.spawn(WORKER, { workerData }));
+      refuses("thing", [5, {}], (thing) => kernel.spawn(WORKER, { share: { thing } }));
+      kernel.spawn(WORKER, { workerData: { role: "visit" } });
+      assert.equal((await exitsOf(kernel, 1))[0]?.code, 0, "nothing was harmed");
       refuses("worker", [undefined, null, 5, {}, "x"], (worker) => kernel.adopt(worker));
       refuses("name", [5, {}], (name) => kernel.adopt({}, { name }));
     });
