@@ -315,10 +315,13 @@ export class Channel<M = Message> extends KernelObject {
     const { core, handle } = state;
     core.checkMayBlock("read", "receive");
     for (;;) {
-      const n = core.loop.blocking(() => messageReceive(core.k, handle, false, core.scratch));
-      if (n >= 0) return decode(core.scratch, n) as M;
-      if (n === CHANNEL_END) return undefined;
-      if (n !== CHANNEL_SHORT) throw new KernelError(-n, "read", "receive");
+      const value = core.loop.blocking(() => {
+        const n = messageReceive(core.k, handle, false, core.scratch);
+        return n >= 0 ? { message: decode(core.scratch, n) as M } : n;
+      });
+      if (typeof value !== "number") return value.message;
+      if (value === CHANNEL_END) return undefined;
+      if (value !== CHANNEL_SHORT) throw new KernelError(-value, "read", "receive");
       growScratch(state);
     }
   }

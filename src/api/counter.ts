@@ -135,9 +135,11 @@ export class Counter extends KernelObject {
     if (at !== NOTHING) return at;
     const { core, handle } = state;
     core.checkMayBlock("read", "take");
-    const result = core.loop.blocking(() => countTake(core.k, handle, false, taken));
-    if (result < 0) throw new KernelError(-result, "read", "take");
-    return takenValue();
+    return core.loop.blocking(() => {
+      const result = countTake(core.k, handle, false, taken);
+      if (result < 0) throw new KernelError(-result, "read", "take");
+      return takenValue();
+    });
   }
 
   /**

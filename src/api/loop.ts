@@ -126,7 +126,11 @@ export class Loop {
     else this.#release();
   }
 
-  /** Do something that may block: no record of the thread is on a queue meanwhile. */
+  /**
+   * Do something that may block: no record of the thread is on a queue meanwhile. Afterwards the
+   * waits that were parked look again, and use what all share (lists, buffers): what `call` found
+   * there it has to take out itself.
+   */
   blocking<T>(call: () => T): T {
     if (this.#parked.size === 0) return call();
     const all = [...this.#parked.values()];

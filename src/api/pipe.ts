@@ -157,15 +157,17 @@ export class Pipe {
     const end = this.#end(this.#reader, "read end", "read", "read");
     const core = this.#core;
     if (core.scratch.length < max) core.scratch = new Uint8Array(max);
-    const { scratch, k, loop } = core;
-    let n = bytesRead(k, end.handle, true, scratch, max);
-    if (n === -EAGAIN && block) {
-      core.checkMayBlock("read", "read");
-      n = loop.blocking(() => bytesRead(k, end.handle, false, scratch, max));
-    }
-    if (n === -EAGAIN) return NOTHING;
-    if (n < 0) throw new KernelError(-n, "read", "read");
-    return n === 0 ? null : scratch.slice(0, n);
+    const read = (nonblock: boolean): Uint8Array | null | typeof NOTHING => {
+      const { scratch, k } = core;
+      const n = bytesRead(k, end.handle, nonblock, scratch, max);
+      if (n === -EAGAIN) return NOTHING;
+      if (n < 0) throw new KernelError(-n, "read", "read");
+      return n === 0 ? null : scratch.slice(0, n);
+    };
+    const bytes = read(true);
+    if (bytes !== NOTHING || !block) return bytes;
+    core.checkMayBlock("read", "read");
+    return core.loop.blocking(() => read(false));
   }
 
   /**

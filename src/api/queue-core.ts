@@ -310,10 +310,12 @@ export class QueueCore implements Watcher {
         throw new KernelError(EDEADLK, "kevent", "wait", why);
       }
       const leftMs = forever ? timeoutMs : Math.max(0, (deadline - clockMonotonic(k)) / 1e6);
-      const n = core.loop.blocking(() => port.collect(max, timeoutOf(leftMs)));
-      if (n < 0) throw new KernelError(-n, "kevent", "wait", "the queue was closed");
-      if (n === 0) return [];
-      const events = this.convert(n);
+      const events = core.loop.blocking(() => {
+        const n = port.collect(max, timeoutOf(leftMs));
+        if (n < 0) throw new KernelError(-n, "kevent", "wait", "the queue was closed");
+        return n === 0 ? null : this.convert(n);
+      });
+      if (events === null) return [];
       if (events.length > 0) return events;
     }
   }

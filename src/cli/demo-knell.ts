@@ -212,36 +212,42 @@ export class KnellTeam implements Team {
     this.#stamps.quietSince = nowNs();
   }
 
-  async probe(kind: Kind): Promise<void> {
-    const { jobs, stop } = this.#tools;
-    const everybody = (heard: (woken: Woken) => boolean): Promise<void> =>
-      this.#until(() => {
-        for (let worker = 1; worker <= WORKERS; worker++) {
-          const woken = this.#woken[worker];
-          if (woken === undefined || !heard(woken)) return false;
-        }
-        return true;
-      });
+  async probe(kind: Kind, times: number): Promise<void> {
     if (kind === "reload") {
       this.ringReload();
-      await everybody(({ reloads }) => reloads >= this.sent.reload);
+      await this.#everybody(({ reloads }) => reloads >= this.sent.reload);
     } else if (kind === "ctrl-c") {
       this.#stamps.drill = true;
       const target = this.sent.ctrlC + 1;
-      const heard = everybody(({ ctrlCs }) => ctrlCs >= target);
+      const heard = this.#everybody(({ ctrlCs }) => ctrlCs >= target);
       await probeCtrlC(this.#ctrlC, () => this.#ringCtrlC(), heard);
       this.#stamps.drill = false;
     } else {
-      const target = this.#answered + 1;
-      this.#stamps.write(MAIN);
-      if (kind === "note") this.#notes[target % WORKERS]?.send(null);
-      else if (kind === "job") jobs.send(null);
-      else {
-        this.sent.stop++;
-        stop.add(1);
-      }
+      const target = this.#answered + times;
+      for (let i = 0; i < times; i++) this.#sendOne(kind, target - i);
       await this.#until(() => this.#answered >= target);
     }
+  }
+
+  #sendOne(kind: Kind, number: number): void {
+    this.#stamps.write(MAIN);
+    if (kind === "note") this.#notes[number % WORKERS]?.send(null);
+    else if (kind === "job") this.#tools.jobs.send(null);
+    else {
+      this.sent.stop++;
+      this.#tools.stop.add(1);
+    }
+  }
+
+  /** Until the last word of every worker satisfies `heard`. */
+  #everybody(heard: (woken: Woken) => boolean): Promise<void> {
+    return this.#until(() => {
+      for (let worker = 1; worker <= WORKERS; worker++) {
+        const woken = this.#woken[worker];
+        if (woken === undefined || !heard(woken)) return false;
+      }
+      return true;
+    });
   }
 
   /** No more jobs, and a stop for each worker; returns what they heard in their lives. */

@@ -62,13 +62,15 @@ export class PortTeam implements Team {
     });
   }
 
-  async probe(kind: Kind): Promise<void> {
+  async probe(kind: Kind, times: number): Promise<void> {
     if (kind === "note" || kind === "job" || kind === "stop") {
       // A port belongs to one worker; the sleeping ones take turns, as in a pool.
-      this.#next = (this.#next + 1) % WORKERS;
-      const answered = this.#answers(1);
-      this.#stamps.write(MAIN);
-      this.#workers[this.#next]?.postMessage(kind);
+      const answered = this.#answers(times);
+      for (let i = 0; i < times; i++) {
+        this.#next = (this.#next + 1) % WORKERS;
+        this.#stamps.write(MAIN);
+        this.#workers[this.#next]?.postMessage(kind);
+      }
       return answered;
     }
     const answered = this.#answers(WORKERS);

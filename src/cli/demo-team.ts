@@ -88,8 +88,11 @@ export class Samples {
 }
 
 export interface Team {
-  /** Wake one worker, or all of them; done when they have told their samples. */
-  probe(kind: Kind): Promise<void>;
+  /**
+   * Wake one worker, or all of them; done when they have told their samples. Kinds that wake one
+   * can be sent several times in a row.
+   */
+  probe(kind: Kind, times: number): Promise<void>;
   readonly samples: Samples;
 }
 
@@ -114,18 +117,23 @@ const PLAN: readonly Plan[] = [
 const ROUNDS = 16;
 /** Time for everybody to be asleep again. */
 const GAP_MS = 1;
-/** Probes of each kind in a row until the code is compiled; programs that run for long are warm. */
-const WARM_UP_PROBES = 1000;
-const WARM_UP_MS = 300;
+/**
+ * Events before the measurement. JavaScript is compiled while it runs, and what is measured are
+ * programs that have run for a while.
+ */
+const WARM_UP_EVENTS = 20_000;
+const WARM_UP_BURST = 100;
+const WARM_UP_MS = 500;
 /** Part of the progress display that it takes. */
 const WARM_UP_SHARE = 0.2;
 
-/** Probe without gaps. */
+/** Wake without gaps, in bursts where several events can be under way. */
 async function warmUp(run: Run, team: Team): Promise<void> {
   for (const { kind } of PLAN) {
+    const burst = kind === "reload" || kind === "ctrl-c" ? 1 : WARM_UP_BURST;
     const deadline = performance.now() + WARM_UP_MS;
-    for (let i = 0; i < WARM_UP_PROBES && performance.now() < deadline; i++) {
-      await team.probe(kind);
+    for (let i = 0; i < WARM_UP_EVENTS && performance.now() < deadline; i += burst) {
+      await team.probe(kind, burst);
       run.ctrlC.check();
     }
   }
@@ -139,7 +147,7 @@ async function round(run: Run, team: Team): Promise<Map<Kind, number[]>> {
     for (let i = 0; i < times; i++) {
       await sleep(GAP_MS);
       run.ctrlC.check();
-      await team.probe(kind);
+      await team.probe(kind, 1);
     }
     for (const one of gives) given.set(one, team.samples.list(one).slice());
   }

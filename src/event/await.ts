@@ -52,15 +52,12 @@ export function kqueueAwait(
 ): number {
   if (!settle(k, kq, rec)) return -EBADF;
   if (kqueueLock(k, kq, generation) !== 0) return -EBADF;
-  let result: number;
-  for (;;) {
-    timersPollLocked(k, kq);
-    if (k.pokes.length === 0) {
-      result = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, nev);
-      break;
-    }
+  timersPollLocked(k, kq);
+  if (k.pokes.length > 0) {
     if (deferredBetween(k, kq) === KQ_GONE) return -EBADF;
+    timersPollLocked(k, kq);
   }
+  let result = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, nev);
   if (result === 0 && !(deadline <= clockMonotonic(k))) {
     parkedUntil = Math.min(deadline, timerNextLocked(k, kq));
     waitLinkLocked(k, kqWaitq(kq), rec, parkedUntil, WORD_SLEEPING);

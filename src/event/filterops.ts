@@ -47,7 +47,9 @@ export interface Filterops {
   attach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): number;
   detach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void;
   event(k: Kthread, kn: KnotePtr): boolean;
-  /** Apply a change. Returns 1 if the condition is true now, 0 if not, or -errno. */
+  /** Whether a change would be refused, before anything is done for it: 0 or -errno. */
+  readonly refuse: ((change: Change) => number) | null;
+  /** Apply a change that was not refused. Returns 1 if the condition is true now, otherwise 0. */
   readonly touch: ((k: Kthread, kq: KqueuePtr, kn: KnotePtr, change: Change) => number) | null;
   /** Called when the event was copied out and the registration has EV_CLEAR. */
   readonly cleared: ((k: Kthread, kn: KnotePtr) => void) | null;

@@ -47,16 +47,8 @@ import {
 } from "./find.js";
 import { KQ_GONE, kqueueRelock, kqueueUnlock } from "./lock.js";
 import { RESTART, wideNeedLocked } from "./magazine.js";
-import { knoteActivateLocked, knoteDeactivateLocked, readyRemoveLocked } from "./ready.js";
-import {
-  KN_ACTIVE,
-  KN_DISABLED,
-  KN_QUEUED,
-  Knote,
-  type KnotePtr,
-  Kqueue,
-  type KqueuePtr,
-} from "./structs.js";
+import { knoteActivateLocked, readyRemoveLocked } from "./ready.js";
+import { KN_DISABLED, KN_QUEUED, Knote, type KnotePtr, Kqueue, type KqueuePtr } from "./structs.js";
 import { sdataSet, udataSet } from "./value.js";
 
 /** A change with filter 0 is passed over without a word, as on FreeBSD. */
@@ -144,41 +136,25 @@ function modifyLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, c: Change): numbe
     const ready = wideNeedLocked(k, kq, kn);
     if (ready !== 0) return ready;
   }
-  if ((c.flags & EV_FORCEONESHOT) !== 0) return forceLocked(k, kq, kn, c);
-  const ready = touchLocked(k, kq, kn, c);
-  if (ready < 0) return ready;
-  enableLocked(k, kq, kn, c.flags, ready === 1);
-  return 0;
-}
-
-/** Let the filter, or else the common rule, take in the change: 1 if ready now, 0, or -errno. */
-function touchLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, c: Change): number {
   const ops = filterops[Knote.ops.get(k, kn)] as (typeof filterops)[number];
+  const bad = ops.refuse === null ? 0 : ops.refuse(c);
+  if (bad !== 0) return bad;
+  if ((c.flags & EV_FORCEONESHOT) !== 0) {
+    // Before the filter is told, as on FreeBSD: adding a timer again undoes it.
+    Knote.flags.or(k, kn, EV_ONESHOT);
+    knoteActivateLocked(k, kq, kn);
+  }
+  let ready: boolean;
   if (ops.touch !== null) {
-    const ready = ops.touch(k, kq, kn, c);
-    if (ready >= 0 && c.filter !== EVFILT_USER) modifyUdata(k, kn, c);
-    return ready;
+    ready = ops.touch(k, kq, kn, c) === 1;
+    if (c.filter !== EVFILT_USER) modifyUdata(k, kn, c);
+  } else {
+    modifyUdata(k, kn, c);
+    Knote.sfflags.set(k, kn, c.fflags);
+    sdataSet(k, kn, c.dataLo, c.dataHi);
+    ready = ops.event(k, kn);
   }
-  modifyUdata(k, kn, c);
-  Knote.sfflags.set(k, kn, c.fflags);
-  sdataSet(k, kn, c.dataLo, c.dataHi);
-  return ops.event(k, kn) ? 1 : 0;
-}
-
-/** A change with EV_FORCEONESHOT; a filter that refuses it leaves everything as it was. */
-function forceLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, c: Change): number {
-  const flags = Knote.flags.get(k, kn);
-  const wasActive = (Knote.status.get(k, kn) & KN_ACTIVE) !== 0;
-  // Before the filter is told, as on FreeBSD: adding a timer again undoes it.
-  Knote.flags.set(k, kn, flags | EV_ONESHOT);
-  knoteActivateLocked(k, kq, kn);
-  const ready = touchLocked(k, kq, kn, c);
-  if (ready < 0) {
-    Knote.flags.set(k, kn, flags);
-    if (!wasActive) knoteDeactivateLocked(k, kq, kn);
-    return ready;
-  }
-  enableLocked(k, kq, kn, c.flags, ready === 1);
+  enableLocked(k, kq, kn, c.flags, ready);
   return 0;
 }
 

@@ -83,14 +83,18 @@ function waitLocked(
   let deadline = NEVER;
   if (timeoutNs > 0) deadline = clockMonotonic(k) + timeoutNs;
   let netWake = false;
+  let poked = false;
   for (;;) {
     const moves = k.manualClock ? clockMoves(k) : 0;
     const fresh = Kqueue.fresh.get(k, kq);
     timersPollLocked(k, kq);
-    if (k.pokes.length > 0) {
+    // Once: a child's timer may be due again before this thread is back.
+    if (k.pokes.length > 0 && !poked) {
+      poked = true;
       if (deferredBetween(k, kq) === KQ_GONE) return -EBADF;
       continue;
     }
+    poked = false;
     const n = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, nev);
     if (n > 0) {
       if (netWake && fresh > 0) netHit(k);

@@ -145,6 +145,15 @@ const roles: Record<string, () => unknown> = {
     done.send("spawned");
   },
 
+  /** Sends to both, in one go. */
+  both() {
+    const { jobs, done, counter, pipe } = join();
+    jobs.send("for jobs");
+    counter.add(7);
+    pipe.writeSync(new Uint8Array([9]));
+    done.send("for done");
+  },
+
   hello() {
     join().done.send("hello");
   },

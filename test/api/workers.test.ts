@@ -130,6 +130,35 @@ describe("spawned workers", () => {
     });
   });
 
+  test("what a blocking call finds is not what other waits of the thread find after it", async () => {
+    await withWorkers(async (kernel) => {
+      const jobs = kernel.channel();
+      const done = kernel.channel();
+      const counter = kernel.counter();
+      const pipe = kernel.pipe();
+      const share = { jobs, done, counter, pipe };
+      const queue = kernel.queue().add("done", done.receive());
+      const waits = [jobs.receiveAsync(), counter.take(), pipe.read(), queue.wait({ max: 1 })];
+      const second = kernel.counter();
+      for (const call of [
+        () => assert.equal(done.receiveSync(), "for done"),
+        () => assert.equal(queue.waitSync()[0]?.value, "for done"),
+        () => assert.equal(pipe.readSync()?.[0], 9),
+        () => assert.equal(counter.takeSync(), 7),
+      ]) {
+        kernel.spawn(WORKER, { share, workerData: { role: "both" } });
+        call();
+        second.add(1);
+      }
+      const [job, count, bytes, events] = await Promise.all(waits);
+      assert.equal(job, "for jobs");
+      assert.equal(count, 7);
+      assert.deepEqual(bytes, new Uint8Array([9]));
+      assert.deepEqual(events, [{ tag: "done", value: "for done", ended: false, flags: 0 }]);
+      await exitsOf(kernel, 4);
+    });
+  });
+
   test("its own data, and paths as well as URLs", async () => {
     await withWorkers(async (kernel) => {
       const done = kernel.channel();

@@ -10,8 +10,10 @@ import {
   EVFILT_TIMER,
   EVFILT_USER,
   NOTE_TRIGGER,
+  NOTE_USECONDS,
 } from "#src/abi/event.js";
 import type { Kthread } from "#src/arena/kthread.js";
+import { threadHost } from "#src/host/node.js";
 import { clockMoveManual } from "#src/sync/clock.js";
 import { KeventList, type Sys, sys } from "#src/sys/face.js";
 import { assertSound, bootThread } from "./support.js";
@@ -20,13 +22,17 @@ const ZERO = { sec: 0, nsec: 0 };
 
 /** A child, and a parent that watches it. */
 class Family {
-  readonly k: Kthread = bootThread();
-  readonly s: Sys = sys({ thread: this.k });
-  readonly parent = this.s.kqueue();
-  readonly child = this.s.kqueue();
+  readonly k: Kthread;
+  readonly s: Sys;
+  readonly parent: number;
+  readonly child: number;
   readonly #list = new KeventList(16);
 
-  constructor(flags: number) {
+  constructor(flags: number, k = bootThread()) {
+    this.k = k;
+    this.s = sys({ thread: k });
+    this.parent = this.s.kqueue();
+    this.child = this.s.kqueue();
     assert.equal(this.change(this.parent, this.child, EVFILT_READ, EV_ADD | flags), 0);
   }
 
@@ -115,4 +121,16 @@ test("closing the child, the parent or the middle leaves nothing behind", () => 
     const left = victim === 2 ? f.poll(f.parent) : f.poll(top);
     assert.equal(left.length, victim === 2 ? 1 : 0);
   }
+});
+
+test("a child's timer that is always due again holds nobody up", () => {
+  let now = 0;
+  // Every look at the clock takes longer than the timer's period.
+  const host = { ...threadHost, monotonicNs: () => (now += 5000) };
+  const f = new Family(0, bootThread({ manualClock: false }, host));
+  f.change(f.parent, 7, EVFILT_USER, EV_ADD, NOTE_TRIGGER);
+  f.change(f.child, 1, EVFILT_TIMER, EV_ADD, NOTE_USECONDS, 1);
+  const events = f.poll(f.parent);
+  assert.deepEqual(events.map(([ident]) => ident).sort(), [f.child, 7].sort());
+  assert.equal(f.poll(f.child).length, 1);
 });

@@ -22,8 +22,8 @@ const SHAPE: BootShape = {
 };
 
 /** A kernel with a manual clock in a small arena; its first thread. */
-export function bootThread(shape: Partial<BootShape> = {}): Kthread {
-  const k = kernelBoot({ ...SHAPE, ...shape }, threadHost);
+export function bootThread(shape: Partial<BootShape> = {}, host = threadHost): Kthread {
+  const k = kernelBoot({ ...SHAPE, ...shape }, host);
   if (typeof k === "number") assert.fail(`boot: ${k}`);
   return k;
 }

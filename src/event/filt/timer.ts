@@ -127,10 +127,12 @@ export function timerExpireLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, now: 
   return next > now ? next : now + period;
 }
 
+function refuse(change: Change): number {
+  return (change.flags & EV_ADD) === 0 ? 0 : validate(change.fflags, change.dataHi);
+}
+
 function touch(k: Kthread, kq: KqueuePtr, kn: KnotePtr, change: Change): number {
   if ((change.flags & EV_ADD) === 0) return event(k, kn) ? 1 : 0;
-  const bad = validate(change.fflags, change.dataHi);
-  if (bad !== 0) return bad;
   timerDisarmLocked(k, kq, kn);
   knoteDeactivateLocked(k, kq, kn);
   dataSet(k, kn, 0, 0);
@@ -154,6 +156,7 @@ export const timerFilter: Filterops = {
   attach,
   detach,
   event,
+  refuse,
   touch,
   cleared: null,
   copy: null,

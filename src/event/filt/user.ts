@@ -80,6 +80,7 @@ export const userFilter: Filterops = {
   attach,
   detach,
   event,
+  refuse: null,
   touch,
   cleared,
   copy: null,
