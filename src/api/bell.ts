@@ -46,6 +46,6 @@ export class Bell extends KernelObject {
    */
   rings(): Source<number> {
     const state = stateOf(this);
-    return objectSource(state, "news", watchRead(state.handle.fd));
+    return objectSource(this, state, "news", watchRead(state.handle.fd));
   }
 }

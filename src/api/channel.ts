@@ -207,7 +207,7 @@ export class Channel<M = Message> extends KernelObject {
       if (result >= 0) return;
       if (result !== -EAGAIN) throw sendFailed(state, -result, bytes.length);
       const room = watchWrite(handle.fd, messageRoom(bytes.length));
-      await eventOf(state, objectSource(state, "state", room), "send", { signal });
+      await eventOf(state, objectSource(this, state, "state", room), "send", { signal });
     }
   }
 
@@ -230,7 +230,7 @@ export class Channel<M = Message> extends KernelObject {
    */
   receive(): Source<M> {
     const state = stateOf(this);
-    return objectSource<M>(state, "taken", watchRead(state.handle.fd), () => receive(state));
+    return objectSource<M>(this, state, "taken", watchRead(state.handle.fd), () => receive(state));
   }
 
   /**

@@ -160,6 +160,6 @@ export class Counter extends KernelObject {
    */
   takes(): Source<number | bigint> {
     const state = stateOf(this);
-    return objectSource(state, "taken", watchRead(state.handle.fd), () => take(state));
+    return objectSource(this, state, "taken", watchRead(state.handle.fd), () => take(state));
   }
 }

@@ -133,7 +133,7 @@ export class Pipe {
       if (rest.length === 0) return;
       const end = this.#end(this.#writer, "write end", "write", "write");
       const room = watchWrite(end.handle.fd, Math.min(rest.length, WHOLE_BYTES));
-      await eventOf(end, objectSource(end, "state", room), "write", options);
+      await eventOf(end, objectSource(this, end, "state", room), "write", options);
     }
   }
 
@@ -214,7 +214,7 @@ export class Pipe {
   /** A source that is ready while there are bytes to read: `value` is their number. */
   readable(): Source<number> {
     const end = this.#end(this.#reader, "read end", "kevent", "watch the pipe");
-    return objectSource(end, "state", watchRead(end.handle.fd));
+    return objectSource(this, end, "state", watchRead(end.handle.fd));
   }
 
   /**
@@ -226,7 +226,7 @@ export class Pipe {
   writable(bytes: number = WHOLE_BYTES): Source<number> {
     checkInteger(argument("kevent", "watch the pipe", "bytes"), bytes, 1, 2 ** 30 - 1);
     const end = this.#end(this.#writer, "write end", "kevent", "watch the pipe");
-    return objectSource(end, "state", watchWrite(end.handle.fd, bytes));
+    return objectSource(this, end, "state", watchWrite(end.handle.fd, bytes));
   }
 
   /** Close this thread's read end. Closing twice does nothing. */

@@ -402,7 +402,7 @@ export class Queue<T extends object = Record<never, never>> extends KernelObject
    * ```
    */
   ready(): Source<number> {
-    return objectSource(this.#inner.state, "state", watchRead(this.fd));
+    return objectSource(this, this.#inner.state, "state", watchRead(this.fd));
   }
 
   /** Pending waits keep the process alive; that is so unless `unref` was called. Never sleeps. */

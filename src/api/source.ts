@@ -25,6 +25,8 @@ export interface Opened {
   readonly state: ObjectState | null;
   /** For what can be taken: a value, NOTHING or ENDED. Never sleeps. */
   readonly take: (() => unknown) | null;
+  /** The program's object, which stays open as long as its source is in use. */
+  readonly owner: object | null;
   /** The registration is gone. */
   readonly dropped: (() => void) | null;
 }
@@ -67,18 +69,29 @@ export function isSource(value: unknown): value is Source<unknown> {
 }
 
 function plain<V>(watch: Watch): Source<V> {
-  const opened: Opened = { watch, manner: "news", state: null, take: null, dropped: null };
+  const opened: Opened = {
+    watch,
+    manner: "news",
+    state: null,
+    take: null,
+    dropped: null,
+    owner: null,
+  };
   return sourceMake({ core: null, open: () => opened });
 }
 
-/** A spec of an object's state or news. */
+/**
+ * A source of an object. It keeps the object from being forgotten, and with it, being closed: a
+ * program may have nothing else of it than the source in a queue.
+ */
 export function objectSource<V>(
+  owner: object,
   state: ObjectState,
   manner: Manner,
   watch: Watch,
   take: (() => unknown) | null = null,
 ): Source<V> {
-  const opened: Opened = { watch, manner, state, take, dropped: null };
+  const opened: Opened = { watch, manner, state, take, dropped: null, owner };
   return sourceMake({
     core: state.core,
     open() {

@@ -272,6 +272,7 @@ export class Workers {
     return {
       watch: watchRead(state.handle.fd),
       manner: "taken",
+      owner: null,
       state,
       take: () => takeExit(state),
       dropped: () => {

@@ -126,11 +126,13 @@ export function findFiles(folder: string | undefined): Found {
     checkFolder(folder);
     searchBelow(search, folder);
   }
-  if (search.files.length === 0) {
-    const why = search.unreadable.length > 0 ? "no file that can be read" : "no files";
-    throw new FolderError(`${root}: there are ${why} in this folder`);
-  }
   const limit = FILE_BYTES_MAX / 1024 / 1024;
+  if (search.files.length === 0) {
+    if (search.tooLarge.length > 0)
+      throw new FolderError(`${root}: no file of at most ${limit} MB`);
+    if (search.unreadable.length > 0) throw new FolderError(`${root}: no file that can be read`);
+    throw new FolderError(`${root}: there are no files in this folder`);
+  }
   return {
     files: search.files,
     notes: [

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 /** Second part of the demo: files hashed by four workers, and what became of them. */
 import { type Found, hasChanged } from "./demo-files.js";
-import type { KnellTeam } from "./demo-knell.js";
+import type { KnellTeam, Outcome } from "./demo-knell.js";
 import { type PlainPass, plainPass } from "./demo-plain.js";
 import type { Run } from "./demo-run.js";
 import { WORKERS } from "./demo-team.js";
@@ -28,14 +28,18 @@ export interface Compared {
   readonly expectedBytes: number;
 }
 
-function compareDigests(team: KnellTeam, plain: PlainPass): Compared {
+/** Compare job by job; what somebody changed meanwhile is left out. */
+export function compareDigests(
+  outcome: Pick<Outcome, "digests">,
+  plain: Pick<PlainPass, "jobs" | "digests">,
+): Compared {
   let equal = 0;
   let different = 0;
   let changed = 0;
   let missing = 0;
   let expectedBytes = 0;
   for (const [index, file] of plain.jobs.entries()) {
-    const ours = team.outcome.digests[index];
+    const ours = outcome.digests[index];
     const theirs = plain.digests[index];
     if (ours?.hex === theirs?.hex) equal++;
     else if (hasChanged(file)) changed++;
@@ -85,7 +89,7 @@ export async function hashing(
   const work = `${plural(total, "job")}, ${bytes(size)}`;
   screen.text(`${work}: ${seconds(plain.ms)} in one plain thread, ${seconds(ms)} in four workers.`);
   screen.line();
-  const compared = compareDigests(team, plain);
+  const compared = compareDigests(team.outcome, plain);
   const { equal, changed } = compared;
   run.check(
     team.outcome.twice === 0 && compared.missing === 0,

@@ -15,7 +15,7 @@ export interface PlainPass {
 }
 
 /** One plain thread works for so long; the demo keeps to its time with any folder. */
-const BUDGET_MS = 1500;
+const BUDGET_MS = 1200;
 const JOBS_MAX = 4000;
 /** Longest time that Ctrl-C has to wait. */
 const SLICE_MS = 20;

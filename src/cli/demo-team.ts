@@ -123,15 +123,15 @@ const GAP_MS = 1;
  */
 const WARM_UP_EVENTS = 20_000;
 const WARM_UP_BURST = 100;
-const WARM_UP_MS = 500;
+const WARM_UP_MS = 300;
 /** Part of the progress display that it takes. */
 const WARM_UP_SHARE = 0.2;
 
 /** Wake without gaps, in bursts where several events can be under way. */
-async function warmUp(run: Run, team: Team): Promise<void> {
+async function warmUp(run: Run, team: Team, until: number): Promise<void> {
   for (const { kind } of PLAN) {
     const burst = kind === "reload" || kind === "ctrl-c" ? 1 : WARM_UP_BURST;
-    const deadline = performance.now() + WARM_UP_MS;
+    const deadline = Math.min(until, performance.now() + WARM_UP_MS);
     for (let i = 0; i < WARM_UP_EVENTS && performance.now() < deadline; i += burst) {
       await team.probe(kind, burst);
       run.ctrlC.check();
@@ -167,9 +167,9 @@ export async function measureTeams(
   const deadline = performance.now() + budgetMs;
   const results = teams.map((): Rounds => new Map());
   progress(0);
-  for (const team of teams) await warmUp(run, team);
+  for (const team of teams) await warmUp(run, team, deadline);
   progress(WARM_UP_SHARE / 2);
-  for (const team of teams) await round(run, team);
+  for (const team of teams) if (performance.now() < deadline) await round(run, team);
   for (let i = 0; i < ROUNDS && (i === 0 || performance.now() < deadline); i++) {
     progress(WARM_UP_SHARE + (i / ROUNDS) * (1 - WARM_UP_SHARE));
     for (let j = 0; j < teams.length; j++) {

@@ -11,8 +11,6 @@ type Out = Pick<WriteStream, "write"> & Partial<Pick<WriteStream, "columns" | "i
 const ESC = "\u001b";
 const SGR = new RegExp(`${ESC}\\[[0-9;]*m`, "g");
 const CLEAR_BELOW = `${ESC}[J`;
-const HIDE_CURSOR = `${ESC}[?25l`;
-const SHOW_CURSOR = `${ESC}[?25h`;
 
 const COLUMNS_IN_A_LOG = 80;
 const COLUMNS_MIN = 40;
@@ -126,17 +124,20 @@ export class Screen {
   /** Put these lines at the bottom, in place of those painted before. Nothing in a log. */
   paint(lines: readonly string[]): void {
     if (!this.live) return;
-    const back = this.#painted === 0 ? HIDE_CURSOR : `${ESC}[${this.#painted}A\r`;
     const fitting = lines.map((line) => this.#cut(line));
-    this.#out.write(`${back}${CLEAR_BELOW}${fitting.join("\n")}\n`);
+    this.#out.write(`${this.#back()}${fitting.join("\n")}\n`);
     this.#painted = fitting.length;
   }
 
-  /** Remove what was painted, and show the cursor again. */
+  /** Remove what was painted. */
   clear(): void {
-    if (this.#painted === 0) return;
-    this.#out.write(`${ESC}[${this.#painted}A\r${CLEAR_BELOW}${SHOW_CURSOR}`);
+    if (this.#painted > 0) this.#out.write(this.#back());
     this.#painted = 0;
+  }
+
+  /** Back to the first line of what was painted, and nothing below. */
+  #back(): string {
+    return this.#painted === 0 ? "" : `${ESC}[${this.#painted}A\r${CLEAR_BELOW}`;
   }
 
   /** A line that would wrap would spoil the region: without its colours, cut. */

@@ -39,10 +39,14 @@ export interface Comparison {
   readonly low: number;
   readonly high: number;
   readonly tie: boolean;
+  /** Rounds that were compared. */
+  readonly rounds: number;
 }
 
 /** Medians that differ by less than this are a tie in any case. */
 const TIE = 1.1;
+/** With fewer rounds nothing is said: the machine was too busy. */
+const ROUNDS_MIN = 3;
 
 /**
  * Compare rounds of samples that were taken in turns, ours[i] beside theirs[i]. It is a tie when
@@ -65,12 +69,14 @@ export function compare(
   const low = inner[0] ?? Number.NaN;
   const high = inner.at(-1) ?? Number.NaN;
   const agreed = (low > 1 && ratio > 1) || (high < 1 && ratio < 1);
-  return { ratio, low, high, tie: !agreed || (ratio < TIE && ratio > 1 / TIE) };
+  const tie = !agreed || (ratio < TIE && ratio > 1 / TIE);
+  return { ratio, low, high, tie, rounds: ratios.length };
 }
 
 /** The outcome of a comparison in one or two words, `knell` and `peer` being the names. */
 export function verdict(comparison: Comparison, knell: string, peer: string): string {
   if (!Number.isFinite(comparison.ratio)) return "-";
+  if (comparison.rounds < ROUNDS_MIN) return "too busy";
   if (comparison.tie) return "a tie";
   return comparison.ratio > 1
     ? `${knell} ${times(comparison.ratio)}`

@@ -20,8 +20,6 @@ interface Running {
   readonly worker: Worker;
   readonly hostThread: number;
   held: boolean;
-  /** Its module is being run, or was. */
-  begun: boolean;
   /** Somebody asked for its end. */
   unwanted: boolean;
 }
@@ -62,17 +60,14 @@ function spawn(request: SpawnRequest): void {
     return;
   }
   const hostThread = worker.threadId;
-  const one: Running = { worker, hostThread, held: request.held, begun: false, unwanted: false };
+  const one: Running = { worker, hostThread, held: request.held, unwanted: false };
   running.set(number, one);
-  worker.on("online", () => {
-    one.begun = true;
-  });
   worker.on("error", (thrown) => {
     error = errorText(thrown);
   });
   worker.on("exit", (status) => {
-    // Ended before it ran anything, it would seem to have ended as it should.
-    const code = one.unwanted && !one.begun ? 1 : status;
+    // One that is ended while it starts would seem to have ended as it should.
+    const code = one.unwanted && status === 0 ? 1 : status;
     ended(number, { hostThread, worker: number, name, code, error });
   });
   tellHeld();

@@ -14,6 +14,7 @@ import { mutexLock, mutexUnlock } from "../sync/mutex.js";
 import { RANK_THREADS } from "../sync/order.js";
 import { REC_FREE, Waitrec, waitrecZone } from "../sync/wait.js";
 import { published, zalloc } from "./alloc.js";
+import { processJoin, processLeave } from "./exit.js";
 import { Fdtable, fdtableZone } from "./fdtable.js";
 import { PROC_RUNNING, Proc, type ProcPtr, procZone } from "./process.js";
 import {
@@ -204,6 +205,7 @@ function slotJoin(k: Kthread, proc: ProcPtr): number {
     Thread.record.set(k, thread, record);
     published(k, record);
   }
+  processJoin(k);
   const lock = Super.threadsLock.at(SUPER);
   mutexLock(k, lock, RANK_THREADS);
   const serial = Super.threadSerial.add(k, SUPER, 1);
@@ -241,8 +243,9 @@ export function slotLeave(k: Kthread): void {
   slotFree(k, k.thread as ThreadPtr);
 }
 
-/** Free the slot of a thread that has ended. */
+/** Free the slot of a thread that has ended. With the last thread of it, its process ends. */
 export function slotFree(k: Kthread, thread: ThreadPtr): void {
+  processLeave(k);
   const lock = Super.threadsLock.at(SUPER);
   mutexLock(k, lock, RANK_THREADS);
   Thread.process.set(k, thread, NIL);

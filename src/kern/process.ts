@@ -37,7 +37,7 @@ export const Proc = defineStruct("proc", {
   parent: ptr<"proc">(P, "parent process"),
   children: ptr<"proc">(P, "first child"),
   sibling: ptr<"proc">(P, "next child of the parent"),
-  threads: word(P, "threads attached to it"),
+  threads: racy(ATOMIC, "threads attached to it; the last one to leave closes its descriptors"),
   uid: word(P, "real user id"),
   gid: word(P, "real group id"),
   keyring: word(P, "session keyring"),

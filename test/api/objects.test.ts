@@ -397,6 +397,44 @@ describe("every object", () => {
     bell.ring();
   });
 
+  test("is not forgotten while a queue has a source of it, or somebody waits", async () => {
+    const { stdout, stderr, code } = await runText(`
+      import { setFlagsFromString } from "node:v8";
+      import { runInNewContext } from "node:vm";
+      import { attach, boot } from "knell";
+      setFlagsFromString("--expose-gc");
+      const gc = runInNewContext("gc");
+      const kernel = boot({ arenaBytes: 1 << 20 });
+      process.on("warning", ({ message }) => console.log(message));
+      const objects = [kernel.channel(), kernel.bell(), kernel.counter(), kernel.pipe()];
+      const [channel, bell, counter, pipe] = objects;
+      const handle = kernel.share({ channel, bell, counter, pipe });
+      const other = (() => {
+        const theirs = attach(handle);
+        const inner = theirs.kernel.queue().add("bell", theirs.bell.rings());
+        const all = theirs.kernel.queue().add("inner", inner.ready());
+        void theirs.channel.receiveAsync().then((message) => console.log(message));
+        void theirs.pipe.read().then((bytes) => console.log(bytes.length));
+        void theirs.counter.take().then((count) => console.log(count));
+        return { kernel: theirs.kernel, wait: all.wait() };
+      })();
+      for (let i = 0; i < 5; i++) {
+        gc();
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+      channel.send("message");
+      pipe.writeSync(new Uint8Array(4));
+      counter.add(5);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      bell.ring();
+      console.log((await other.wait)[0].tag);
+      other.kernel.close();
+      kernel.close();
+    `);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(stdout.trimEnd().split("\n").sort(), ["4", "5", "inner", "message"]);
+  });
+
   test("is closed when it is forgotten, with one warning", async () => {
     const { stdout, stderr, code } = await runText(`
       import { setFlagsFromString } from "node:v8";

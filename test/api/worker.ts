@@ -145,13 +145,14 @@ const roles: Record<string, () => unknown> = {
     done.send("spawned");
   },
 
-  /** Sends to both, in one go. */
-  both() {
-    const { jobs, done, counter, pipe } = join();
-    jobs.send("for jobs");
-    counter.add(7);
-    pipe.writeSync(new Uint8Array([9]));
-    done.send("for done");
+  /** Gives something to one object, and then to another. */
+  feed() {
+    const { one, two } = join() as unknown as { one: Channel | Counter | Pipe; two: typeof one };
+    for (const [n, object] of [one, two].entries()) {
+      if ("send" in object) object.send(n + 1);
+      else if ("add" in object) object.add(n + 1);
+      else object.writeSync(new Uint8Array([n + 1]));
+    }
   },
 
   hello() {
