@@ -69,6 +69,8 @@ export class Kthread {
   readonly callAt: number;
   /** Lock word value while this thread owns a lock: epoch and slot. */
   readonly owner: number;
+  /** The thread has given its slot back: it is nobody now. */
+  left = false;
   /** The thread's process. */
   proc = 0;
   /** Locks held now; mirrors the list in the arena. */

@@ -60,8 +60,8 @@ export async function hashing(
   const { screen } = run;
   screen.heading(2, "Four workers, each parked in one wait");
   screen.text(
-    "Jobs come by a channel, ticks by a timer, a reload by a bell, a stop by a counter, Ctrl-C by " +
-      "its signal handler: all to the same wait. The job: SHA-256 of real files.",
+    "Jobs come by a channel, ticks by a timer, a reload by a bell, a stop by a counter, Ctrl-C " +
+      "by its signal handler: all to the same wait. The job: SHA-256 of real files.",
   );
   const files = `${plural(found.files.length, "file")} of ${printable(folder)}`;
   const times = found.files.some((file) => file.times > 1) ? ", small ones several times over" : "";

@@ -75,8 +75,8 @@ export function showLatencies(run: Run, knell: Rounds, port: Rounds): void {
   screen.text(
     "A tie: medians closer than a tenth, or rounds that do not agree. Waking a sleeper is the " +
       "system's work, whoever asks for it; the rest is JavaScript by Knell, and native code by a " +
-      "port. A job or a stop wakes every worker that waits for it, and the first takes it; a port " +
-      "belongs to one worker, which must not be parked to hear of its messages.",
+      "port. A job or a stop wakes every worker that waits for it, and the first takes it; a " +
+      "port belongs to one worker, which must not be parked to hear of its messages.",
   );
 }
 

@@ -73,7 +73,7 @@ function showWaits(run: Run, rows: readonly Measured[]): void {
     [
       { title: "" },
       { title: "left behind", align: "right" },
-      { title: "each wait", align: "right" },
+      { title: "per wait", align: "right" },
       { title: "heap kept", align: "right" },
     ],
     rows.map(({ name, waits, left, keptBytes }) => [
@@ -107,9 +107,9 @@ function showThefts(run: Run, rows: readonly (readonly [string, Thefts])[]): voi
 async function leaks(run: Run): Promise<void> {
   const { screen } = run;
   screen.text(
-    `A thread waits for a job, a reload, a stop or a tick, ${whole(WAITS)} times, and each time a ` +
-      "job comes. When nobody waits any more, every word in memory is notified: who wakes now was " +
-      "left behind.",
+    `A thread waits for a job, a reload, a stop or a tick, ${whole(WAITS)} times, and each time ` +
+      "a job comes. When nobody waits any more, every word in memory is notified: who wakes now " +
+      "was left behind.",
   );
   screen.line();
   const step = steps(run, "waiting", 3 * (WAITS + WARM_UP_WAITS), "wait");
@@ -130,8 +130,8 @@ async function leaks(run: Run): Promise<void> {
 async function thefts(run: Run): Promise<void> {
   const { screen } = run;
   screen.text(
-    "What is left behind does harm. A thread waited for a job or a tick, and is done. Then a worker " +
-      `sleeps until there is a job, and one sleeper is woken, ${plural(JOBS, "time")}. Does the ` +
+    "What is left behind does harm. A thread waited for a job or a tick, and is done. Then a " +
+      `worker sleeps until there is a job, and one sleeper is woken, ${plural(JOBS, "time")}. Does the ` +
       "worker hear it?",
   );
   screen.line();

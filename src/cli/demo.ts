@@ -53,7 +53,7 @@ async function teamDemo(run: Run, found: Found, folder: string): Promise<void> {
     const heard = await team.stop();
     ours.set("tick", [team.samples.list("tick")]);
     showLatencies(run, ours, theirs);
-    screen.heading(4, "Nothing was lost");
+    screen.heading(4, "Was anything lost?");
     checkSums(run, team, compared, heard);
   } catch (error) {
     if (error instanceof Interrupted) {
@@ -91,7 +91,8 @@ function summarizeRun(run: Run, error: unknown): number {
 }
 
 function title({ screen }: Run): void {
-  const machine = `Node ${process.version}, ${plural(availableParallelism(), "CPU")}, ${process.platform} ${process.arch}`;
+  const cpus = plural(availableParallelism(), "CPU");
+  const machine = `Node ${process.version}, ${cpus}, ${process.platform} ${process.arch}`;
   screen.line(`${screen.bold("Knell")}: one wait for many threads`);
   screen.line(screen.dim(`${machine}; every number below is measured now`));
 }

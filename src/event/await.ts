@@ -2,7 +2,8 @@
 /**
  * Waiting without blocking: the kernel half of `await`. A thread links an asynchronous record, is
  * told when it was fired, and comes back to collect. It may come back early, or late, or cancel;
- * the record is FREE again after each of these.
+ * the record is FREE again after each of these. A record that comes back early may still be on the
+ * thread's list of fired ones: cancel, take that list, and only then link the record again.
  */
 import { EBADF } from "../abi/errno.js";
 import type { Kthread } from "../arena/kthread.js";

@@ -241,6 +241,7 @@ export function slotReturn(k: Kthread): void {
 export function slotLeave(k: Kthread): void {
   if (k.lockDepth !== 0 || k.limboCount !== 0) throw new KernelPanic("a thread leaves with locks");
   slotFree(k, k.thread as ThreadPtr);
+  k.left = true;
 }
 
 /** Free the slot of a thread that has ended. With the last thread of it, its process ends. */

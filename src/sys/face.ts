@@ -38,7 +38,10 @@ export interface KernelThread {
 
 const WAIT_FOREVER_NS = -1;
 
-/** The system calls of one thread. Make it with `sys(kernel)`. */
+/**
+ * The system calls of one thread. Make it with `sys(kernel)`. Once the kernel was closed in this
+ * thread, every method throws an Error: the thread is nobody's any more.
+ */
 export class Sys {
   /** errno of the last call that failed. */
   errno = 0;
@@ -50,6 +53,12 @@ export class Sys {
     this.#k = thread;
   }
 
+  /** The thread, which must not have left its kernel. */
+  get #live(): Kthread {
+    if (this.#k.left) throw new Error("The kernel of this Sys was closed in this thread");
+    return this.#k;
+  }
+
   #ret(result: number): number {
     if (result < 0) this.errno = -result;
     return result;
@@ -57,18 +66,18 @@ export class Sys {
 
   /** A new queue. @returns a descriptor, -EMFILE, -ENOMEM */
   kqueue(): number {
-    return this.#ret(sysKqueue(this.#k, 0));
+    return this.#ret(sysKqueue(this.#live, 0));
   }
 
   /** As kqueue, with O_CLOEXEC and O_NONBLOCK (which means nothing to a queue). */
   kqueue1(flags: number): number {
     if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) !== 0) return this.#ret(-EINVAL);
-    return this.#ret(sysKqueue(this.#k, (flags & O_CLOEXEC) !== 0 ? KQUEUE_CLOEXEC : 0));
+    return this.#ret(sysKqueue(this.#live, (flags & O_CLOEXEC) !== 0 ? KQUEUE_CLOEXEC : 0));
   }
 
   /** As kqueue, with KQUEUE_CLOEXEC and KQUEUE_CPONFORK. @returns a descriptor, -EINVAL, -EMFILE */
   kqueuex(flags: number): number {
-    return this.#ret(sysKqueue(this.#k, flags));
+    return this.#ret(sysKqueue(this.#live, flags));
   }
 
   /**
@@ -87,17 +96,17 @@ export class Sys {
     if (ns === -EINVAL) return this.#ret(-EINVAL);
     const ch = changes === null ? null : changes.words;
     const ev = events === null ? null : events.words;
-    return this.#ret(sysKevent(this.#k, kq, ch, nchanges, ev, nevents, ns));
+    return this.#ret(sysKevent(this.#live, kq, ch, nchanges, ev, nevents, ns));
   }
 
   /** A 64-bit counter. @param initval 0 to 2^32 - 1 @param flags EFD_* */
   eventfd(initval: number, flags: number): number {
-    return this.#ret(sysEventfd(this.#k, initval, flags));
+    return this.#ret(sysEventfd(this.#live, initval, flags));
   }
 
   /** Read an eventfd into value[0]. @returns 0, or -1 with `errno` set. May sleep. */
   eventfd_read(fd: number, value: BigUint64Array): 0 | -1 {
-    const n = sysRead(this.#k, fd, this.#word, 8);
+    const n = sysRead(this.#live, fd, this.#word, 8);
     if (n !== 8) {
       if (n < 0) this.errno = -n;
       return -1;
@@ -113,7 +122,7 @@ export class Sys {
       return -1;
     }
     this.#value[0] = BigInt(value);
-    const n = sysWrite(this.#k, fd, this.#word, 8);
+    const n = sysWrite(this.#live, fd, this.#word, 8);
     if (n === 8) return 0;
     if (n < 0) this.errno = -n;
     return -1;
@@ -121,74 +130,74 @@ export class Sys {
 
   /** A pipe: fds[0] to read, fds[1] to write. @returns 0, -EMFILE, -ENOMEM, -EFAULT */
   pipe(fds: Int32Array): number {
-    return this.#ret(sysPipe2(this.#k, fds, 0));
+    return this.#ret(sysPipe2(this.#live, fds, 0));
   }
 
   /** As pipe, with O_NONBLOCK, O_CLOEXEC, and O_DIRECT for packet mode. */
   pipe2(fds: Int32Array, flags: number): number {
-    return this.#ret(sysPipe2(this.#k, fds, flags));
+    return this.#ret(sysPipe2(this.#live, fds, flags));
   }
 
   /** @returns bytes read, 0 at the end, or -errno. May sleep. */
   read(fd: number, buffer: Uint8Array, length: number = buffer.length): number {
-    return this.#ret(sysRead(this.#k, fd, buffer, length));
+    return this.#ret(sysRead(this.#live, fd, buffer, length));
   }
 
   /** @returns bytes written or -errno. May sleep. */
   write(fd: number, buffer: Uint8Array, length: number = buffer.length): number {
-    return this.#ret(sysWrite(this.#k, fd, buffer, length));
+    return this.#ret(sysWrite(this.#live, fd, buffer, length));
   }
 
   /** @returns 0 or -EBADF */
   close(fd: number): number {
-    return this.#ret(fdClose(this.#k, fd));
+    return this.#ret(fdClose(this.#live, fd));
   }
 
   /** @returns the lowest free number, now a second name of the file, -EBADF, -EMFILE */
   dup(fd: number): number {
-    return this.#ret(fdDup(this.#k, fd, 0, false));
+    return this.#ret(fdDup(this.#live, fd, 0, false));
   }
 
   /** Make `to` name the file of `from`. @returns `to`, -EBADF, -EBUSY */
   dup2(from: number, to: number): number {
-    return this.#ret(fdDup2(this.#k, from, to, false));
+    return this.#ret(fdDup2(this.#live, from, to, false));
   }
 
   /** As dup2, with O_CLOEXEC; equal numbers are -EINVAL. */
   dup3(from: number, to: number, flags: number): number {
     if ((flags & ~O_CLOEXEC) !== 0 || from === to) return this.#ret(-EINVAL);
-    return this.#ret(fdDup2(this.#k, from, to, (flags & O_CLOEXEC) !== 0));
+    return this.#ret(fdDup2(this.#live, from, to, (flags & O_CLOEXEC) !== 0));
   }
 
   /** F_DUPFD, F_DUPFD_CLOEXEC, F_DUP2FD, F_GETFD, F_SETFD, F_GETFL, F_SETFL. */
   fcntl(fd: number, cmd: number, arg = 0): number {
-    return this.#ret(fdFcntl(this.#k, fd, cmd, arg));
+    return this.#ret(fdFcntl(this.#live, fd, cmd, arg));
   }
 
   /** RLIMIT_NOFILE: numbers at or above it are not handed out. */
   getrlimit(resource: number): number {
-    return this.#ret(limitDescriptors(this.#k, resource, -1));
+    return this.#ret(limitDescriptors(this.#live, resource, -1));
   }
 
   /** Change RLIMIT_NOFILE; open numbers beyond it stay open. */
   setrlimit(resource: number, value: number): number {
     if (!Number.isInteger(value) || value < 0) return this.#ret(-EINVAL);
-    return this.#ret(limitDescriptors(this.#k, resource, value));
+    return this.#ret(limitDescriptors(this.#live, resource, value));
   }
 
   /** Number of this process. */
   getpid(): number {
-    return Proc.pid.get(this.#k, curproc(this.#k));
+    return Proc.pid.get(this.#live, curproc(this.#live));
   }
 
   /** Real user id of this process. */
   getuid(): number {
-    return procUid(this.#k, curproc(this.#k));
+    return procUid(this.#live, curproc(this.#live));
   }
 
   /** EVFILT_USER registrations of this process now. */
   userEventCount(): number {
-    return Proc.userEvents.load(this.#k, curproc(this.#k));
+    return Proc.userEvents.load(this.#live, curproc(this.#live));
   }
 }
 
