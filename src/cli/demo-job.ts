@@ -12,10 +12,11 @@ import { bytes, plural, seconds, whole } from "./stats.js";
 const RELOADS_WHILE_HASHING = 3;
 
 function lanes({ screen }: Run, team: KnellTeam, total: number): string[] {
-  return team.lanes.slice(1).map(({ jobs, bytes: size }, i) => {
-    const fraction = (jobs * WORKERS) / (total * 1.25);
-    return lane(screen, `worker ${i + 1}`, fraction, plural(jobs, "file"), bytes(size));
-  });
+  const all = team.lanes.slice(1);
+  const full = Math.max(total / WORKERS, ...all.map(({ jobs }) => jobs));
+  return all.map(({ jobs, bytes: size }, i) =>
+    lane(screen, `worker ${i + 1}`, jobs / full, plural(jobs, "file"), bytes(size)),
+  );
 }
 
 export interface Compared {

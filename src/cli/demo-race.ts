@@ -131,8 +131,8 @@ async function thefts(run: Run): Promise<void> {
   const { screen } = run;
   screen.text(
     "What is left behind does harm. A thread waited for a job or a tick, and is done. Then a " +
-      `worker sleeps until there is a job, and one sleeper is woken, ${plural(JOBS, "time")}. Does the ` +
-      "worker hear it?",
+      "worker sleeps until there is a job, and one sleeper is woken, " +
+      `${plural(JOBS, "time")}. Does the worker hear it?`,
   );
   screen.line();
   const step = steps(run, "waking", 2 * JOBS, "wake");

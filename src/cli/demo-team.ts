@@ -128,8 +128,9 @@ const WARM_UP_MS = 300;
 const WARM_UP_SHARE = 0.2;
 
 /** Wake without gaps, in bursts where several events can be under way. */
-async function warmUp(run: Run, team: Team, until: number): Promise<void> {
+async function warmUp(run: Run, team: Team, until: number, step: () => void): Promise<void> {
   for (const { kind } of PLAN) {
+    step();
     const burst = kind === "reload" || kind === "ctrl-c" ? 1 : WARM_UP_BURST;
     const deadline = Math.min(until, performance.now() + WARM_UP_MS);
     for (let i = 0; i < WARM_UP_EVENTS && performance.now() < deadline; i += burst) {
@@ -166,9 +167,9 @@ export async function measureTeams(
 ): Promise<Rounds[]> {
   const deadline = performance.now() + budgetMs;
   const results = teams.map((): Rounds => new Map());
-  progress(0);
-  for (const team of teams) await warmUp(run, team, deadline);
-  progress(WARM_UP_SHARE / 2);
+  let steps = 0;
+  const step = (): void => progress((steps++ * WARM_UP_SHARE) / (teams.length * PLAN.length));
+  for (const team of teams) await warmUp(run, team, deadline, step);
   for (const team of teams) if (performance.now() < deadline) await round(run, team);
   for (let i = 0; i < ROUNDS && (i === 0 || performance.now() < deadline); i++) {
     progress(WARM_UP_SHARE + (i / ROUNDS) * (1 - WARM_UP_SHARE));

@@ -75,7 +75,8 @@ export function formatKevent(call: KeventCall): string {
   const timeout = call.timeout === null ? "NULL" : `{${call.timeout.sec},${call.timeout.nsec}}`;
   const nchanges = call.nchanges ?? call.changes.length;
   const same = call.alias ? ", events = changes" : "";
-  return `kevent(${call.kq}, ${formatList(call.changes)}, ${nchanges}, ${call.nevents}, ${timeout}${same})`;
+  const lists = `${formatList(call.changes)}, ${nchanges}, ${call.nevents}`;
+  return `kevent(${call.kq}, ${lists}, ${timeout}${same})`;
 }
 
 export function formatReturn(ret: number): string {
