@@ -71,9 +71,6 @@ export const NET_SLEEP_MS = 500;
 export const SPIN_NS_MIN = 500;
 export const SPIN_NS_START = 20_000;
 export const SPIN_NS_MAX = 60_000;
-/** A thread that may not block spins at most this long on a lock. */
-export const LOCK_SPIN_MS_MAX = 20;
-
 /** Wake targets collected under locks and notified after the last unlock. */
 export const WAKES_DEFERRED_MAX = 64;
 /** How long after its due time a timer wakes sleepers behind the first, which may have died. */

@@ -5,6 +5,7 @@
  */
 import { EBADF } from "../abi/errno.js";
 import { handleQueue } from "../sys/handle.js";
+import { argument, checkOptions, checkSignal, checkTimeout } from "./check.js";
 import { type Core, made } from "./core.js";
 import { KernelError } from "./errors.js";
 import { ObjectState } from "./object.js";
@@ -76,7 +77,10 @@ export async function takeAsync<V>(
   action: string,
   options: EventsOptions | undefined,
 ): Promise<unknown> {
-  if (options?.signal?.aborted) throw options.signal.reason;
+  const given = checkOptions(argument("kevent", action, "options"), options);
+  const signal = checkSignal("kevent", action, given.signal);
+  checkTimeout("kevent", action, given.timeoutMs);
+  if (signal?.aborted) throw signal.reason;
   const at = take();
   if (at !== NOTHING) return at;
   return eventOf(state, source, action, options);

@@ -3,7 +3,14 @@
 import { EAGAIN, EBADF, EPIPE } from "../abi/errno.js";
 import { bytesRead, bytesWrite } from "../sys/message.js";
 import { watchRead, watchWrite } from "../sys/port.js";
-import { argument, checkBytes, checkInteger, checkOptions } from "./check.js";
+import {
+  argument,
+  checkBytes,
+  checkInteger,
+  checkOptions,
+  checkSignal,
+  checkTimeout,
+} from "./check.js";
 import type { Core } from "./core.js";
 import { KernelError } from "./errors.js";
 import { eventOf } from "./gate.js";
@@ -128,7 +135,10 @@ export class Pipe {
     options?: Pick<EventsOptions, "signal">,
   ): Promise<void> {
     let rest = checkBytes(argument("write", "write", "bytes"), bytes);
+    const given = checkOptions(argument("write", "write", "options"), options);
+    const signal = checkSignal("write", "write", given.signal);
     for (;;) {
+      if (signal?.aborted) throw signal.reason;
       rest = rest.subarray(this.#tryWrite(rest, "write"));
       if (rest.length === 0) return;
       const end = this.#end(this.#writer, "write end", "write", "write");
@@ -191,8 +201,10 @@ export class Pipe {
    */
   async read(options?: ReadOptions): Promise<Uint8Array | null> {
     const max = checkMax(options);
+    const signal = checkSignal("read", "read", options?.signal);
+    checkTimeout("read", "read", options?.timeoutMs);
     for (;;) {
-      if (options?.signal?.aborted) throw options.signal.reason;
+      if (signal?.aborted) throw signal.reason;
       const bytes = this.#read(max, false);
       if (bytes !== NOTHING) return bytes;
       const end = this.#end(this.#reader, "read end", "read", "read");

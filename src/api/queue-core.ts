@@ -268,7 +268,11 @@ export class QueueCore implements Watcher {
     const { port } = this;
     const id = port.id(i);
     const one = id > 0 ? this.#byId[id - 1] : this.#users.get(port.ident(i));
-    if (one === undefined) return null;
+    if (one === undefined) {
+      // Registered by descriptor number, or on its way out: it must not be reported for ever.
+      port.disable(i);
+      return null;
+    }
     const { manner, take } = one.opened;
     const { tag } = one;
     if (take !== null) {

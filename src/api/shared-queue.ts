@@ -10,7 +10,8 @@ import { noUserEvent } from "./queue-core.js";
 
 /**
  * A queue of another thread: its user events can be triggered, and nothing else. It is what a
- * Queue becomes when it is shared. Closing the Queue in its own thread ends it here too.
+ * Queue becomes when it is shared. It holds the queue
+ * open: after the Queue is closed in its own thread, events are still triggered, for nobody.
  *
  * @example
  * ```js file=main.mjs

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { whole } from "./stats.js";
 
 /** More files than these are not looked for, so that `/` is a possible folder too. */
 const FILES_MAX = 5000;
@@ -106,7 +107,7 @@ function note(paths: readonly string[], root: string, one: string, many: string)
   if (first === undefined) return [];
   const name = relative(root, first) || first;
   if (paths.length === 1) return [`${name} ${one}`];
-  return [`${paths.length} files ${many}, for example ${name}`];
+  return [`${whole(paths.length)} files ${many}, for example ${name}`];
 }
 
 /** The files to hash. Throws a FolderError if the folder cannot be used. */
@@ -143,9 +144,7 @@ export function findFiles(folder: string | undefined): Found {
         `is larger than ${limit} MB: left out`,
         `are larger than ${limit} MB: left out`,
       ),
-      ...(search.more
-        ? [`the first ${search.files.length} files are enough: left out the rest`]
-        : []),
+      ...(search.more ? [`there are more files than the first ${whole(search.files.length)}`] : []),
     ],
   };
 }

@@ -5,7 +5,7 @@ import { PortTeam } from "./demo-port.js";
 import type { Run } from "./demo-run.js";
 import { type Kind, measureTeams, type Rounds } from "./demo-team.js";
 import { lane } from "./screen.js";
-import { compare, micros, summarize, verdict, whole } from "./stats.js";
+import { compare, micros, summarize, TOO_BUSY, verdict, whole } from "./stats.js";
 import { type Column, table } from "./table.js";
 
 const MEASURE_MS_MAX = 6000;
@@ -38,12 +38,14 @@ const WIDE_COLUMNS = 108;
 export function showLatencies(run: Run, knell: Rounds, port: Rounds): void {
   const { screen } = run;
   const wide = screen.columns >= WIDE_COLUMNS;
+  let tooBusy = false;
   const rows = ROWS.map(({ kind, who, what, by, waker }) => {
     const ours = knell.get(kind) ?? [];
     const theirs = port.get(kind) ?? [];
     const our = summarize(ours.flat());
     const their = summarize(theirs.flat());
     const outcome = verdict(compare(ours, theirs), "Knell", "port");
+    tooBusy ||= outcome === TOO_BUSY;
     return [
       who,
       what,
@@ -72,6 +74,7 @@ export function showLatencies(run: Run, knell: Rounds, port: Rounds): void {
   ];
   table(screen, columns, rows);
   screen.line();
+  if (tooBusy) screen.text("Too busy: there was no time for the three rounds of a comparison.");
   screen.text(
     "A tie: medians closer than a tenth, or rounds that do not agree. Waking a sleeper is the " +
       "system's work, whoever asks for it; the rest is JavaScript by Knell, and native code by a " +

@@ -17,12 +17,22 @@ export const TICK_MS = 50;
  */
 export type Kind = "note" | "job" | "stop" | "reload" | "ctrl-c" | "answer" | "tick";
 
+/** What a worker says to whatever woke it, the same in both teams. */
+export type Answer = {
+  readonly kind: Kind;
+  readonly worker: number;
+  /** How long it took to wake; null if the worker was not asleep. */
+  readonly ns: number | null;
+};
+
 /** Main thread in Stamps; the workers are 1 to WORKERS. */
 export const MAIN = 0;
 const DRILL = WORKERS + 1;
 const QUIET_SINCE = WORKERS + 2;
 const OVER = WORKERS + 3;
-const STAMPS = WORKERS + 4;
+/** From here on two words for each worker. */
+const TOTALS = WORKERS + 4;
+const STAMPS = TOTALS + 2 * WORKERS;
 
 /** What all threads of a team see: the times at which somebody was about to wake somebody. */
 export class Stamps {
@@ -39,6 +49,19 @@ export class Stamps {
 
   read(who: number): number {
     return this.times[who] as number;
+  }
+
+  /** How many reloads and Ctrl-Cs a worker has heard so far. */
+  setTotals(worker: number, reloads: number, ctrlCs: number): void {
+    this.times[TOTALS + 2 * worker - 2] = reloads;
+    this.times[TOTALS + 2 * worker - 1] = ctrlCs;
+  }
+
+  /** Whether every worker has heard so many. */
+  allHeard(kind: "reload" | "ctrl-c", total: number): boolean {
+    const first = TOTALS + (kind === "reload" ? 0 : 1);
+    for (let at = first; at < STAMPS; at += 2) if ((this.times[at] as number) < total) return false;
+    return true;
   }
 
   /** Whether the next Ctrl-C is one of the demo's own, which ends nothing. */

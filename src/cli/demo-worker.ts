@@ -6,7 +6,7 @@
 import { workerData } from "node:worker_threads";
 import { attach, type Bell, type Channel, type Counter, every } from "../api/index.js";
 import { hashFile } from "./demo-files.js";
-import { type Kind, MAIN, Stamps, TICK_MS } from "./demo-team.js";
+import { type Answer, type Kind, MAIN, Stamps, TICK_MS } from "./demo-team.js";
 import { nowNs } from "./stats.js";
 
 /** A file to hash. */
@@ -30,16 +30,7 @@ export type Heard = {
 /** What a worker says. */
 export type FromWorker =
   | { readonly kind: "ready"; readonly worker: number }
-  | {
-      readonly kind: "woken";
-      readonly worker: number;
-      readonly by: Kind;
-      /** null if it was not asleep. */
-      readonly ns: number | null;
-      /** All that it has heard so far. */
-      readonly reloads: number;
-      readonly ctrlCs: number;
-    }
+  | Answer
   | {
       readonly kind: "digest";
       readonly worker: number;
@@ -92,15 +83,8 @@ function tell(message: FromWorker): void {
 /** Say how long it took to wake, if this thread was asleep when it was woken. */
 function answer(kind: Kind, parked: number, woke: number): void {
   const sent = stamps.read(MAIN);
-  const { reload: reloads, ctrlC: ctrlCs } = heard;
-  tell({
-    kind: "woken",
-    worker,
-    by: kind,
-    ns: parked < sent ? woke - sent : null,
-    reloads,
-    ctrlCs,
-  });
+  stamps.setTotals(worker, heard.reload, heard.ctrlC);
+  tell({ kind, worker, ns: parked < sent ? woke - sent : null });
 }
 
 function doJob({ index, path, size, times }: Job): void {

@@ -73,10 +73,13 @@ export function compare(
   return { ratio, low, high, tie, rounds: ratios.length };
 }
 
+/** The outcome of a comparison that rests on too little. */
+export const TOO_BUSY = "too busy";
+
 /** The outcome of a comparison in one or two words, `knell` and `peer` being the names. */
 export function verdict(comparison: Comparison, knell: string, peer: string): string {
   if (!Number.isFinite(comparison.ratio)) return "-";
-  if (comparison.rounds < ROUNDS_MIN) return "too busy";
+  if (comparison.rounds < ROUNDS_MIN) return TOO_BUSY;
   if (comparison.tie) return "a tie";
   return comparison.ratio > 1
     ? `${knell} ${times(comparison.ratio)}`

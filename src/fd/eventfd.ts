@@ -53,6 +53,7 @@ import {
 } from "../kern/object.js";
 import { VIEW_DATA_MAX } from "../limits.js";
 import {
+  REASON_CLOSED,
   REASON_WOKEN,
   WAITQ_WORDS,
   type WaitqPtr,
@@ -341,7 +342,10 @@ export const eventfdFileOps: FileOps = {
     const p = File.object.hint(k, fp) as EventfdPtr;
     objectLock(k, p);
     objectRetireLocked(k, p);
-    objectUnlock(k, p);
+    // Who sleeps on a handle that another thread closed by number must be off before the slot goes.
+    wakeAllLocked(k, readers(p), REASON_CLOSED);
+    wakeAllLocked(k, writers(p), REASON_CLOSED);
+    objectDone(k, p, 0);
     zfree(k, eventfdZone, p);
   },
 };

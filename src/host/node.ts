@@ -86,14 +86,23 @@ export function warn(code: string, message: string): void {
 /** Options that make no sense for a module that is not the program's. */
 const NOT_INHERITED = /^(?:-[pe]|--(?:eval|print|input-type|test|watch|check|import-source)\b)/;
 
+/**
+ * Options for the warden. A worker inherits all when it is told nothing, V8's own among them; told
+ * which, it refuses V8's. So it is told only if there is something that it must not inherit.
+ */
+function inheritedOptions(): { execArgv?: string[] } {
+  if (!process.execArgv.some((option) => NOT_INHERITED.test(option))) return {};
+  const conditions = /^(?:-C|--conditions|--enable-source-maps|--no-warnings)/;
+  return { execArgv: process.execArgv.filter((option) => conditions.test(option)) };
+}
+
 /** Start the warden as a child of this thread. */
 export function wardenStart(start: WardenStart, hear: (news: WardenNews) => void): Warden {
   const file = new URL("./node-warden.js", import.meta.url);
-  const execArgv = process.execArgv.filter((option) => !NOT_INHERITED.test(option));
   const worker = new Worker(file, {
     name: "knell warden",
     workerData: start,
-    execArgv,
+    ...inheritedOptions(),
     env: SHARE_ENV,
   });
   worker.unref();

@@ -97,10 +97,7 @@ export function fdFileLocked(k: Kthread, table: TablePtr, fd: number): FilePtr {
   return Fdentry.file.hint(k, entry);
 }
 
-/**
- * Make sure that a number can be handed out at or above `from`; no lock held. Returns 0, or
- * -EMFILE / -ENOMEM. Chunks are added before the table is locked for good.
- */
+/** Make sure that the number's chunk exists; table lock held. False when memory is exhausted. */
 export function fdChunkPrepare(k: Kthread, table: TablePtr, fd: number): boolean {
   const at = Fdtable.chunks.at(table) + Math.trunc(fd / FD_CHUNK_ENTRIES);
   if (k.a[at] !== 0) return true;

@@ -78,7 +78,7 @@ function listHolds(list: Int32Array | null, n: number): boolean {
 
 /** Whether a number is a count: an integer from 0 to 2^31 - 1. */
 function isCount(n: number): boolean {
-  return (n | 0) === n && n >= 0;
+  return typeof n === "number" && (n | 0) === n && n >= 0;
 }
 
 const NO_LIST = new Int32Array(0);

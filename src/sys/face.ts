@@ -7,7 +7,7 @@
  * Descriptor numbers belong to the process, so they are good in every thread attached to it. A Sys
  * belongs to the thread that made it.
  */
-import { EINVAL } from "../abi/errno.js";
+import { EFAULT, EINVAL } from "../abi/errno.js";
 import { KQUEUE_CLOEXEC, O_CLOEXEC, O_NONBLOCK } from "../abi/fcntl.js";
 import type { Kthread } from "../arena/kthread.js";
 import { fdClose, fdDup, fdDup2, fdFcntl, limitDescriptors } from "../kern/descrip.js";
@@ -37,6 +37,25 @@ export interface KernelThread {
 }
 
 const WAIT_FOREVER_NS = -1;
+const UINT64_MAX = 2n ** 64n - 1n;
+
+// Arguments are looked at before anything is locked: no conversion may run a program's code there.
+
+/** A descriptor number; what is no whole number names no descriptor. */
+function fdOf(fd: number): number {
+  return typeof fd === "number" && (fd | 0) === fd ? fd : -1;
+}
+
+/** Flags; what is no whole number becomes all bits, which every call refuses. */
+function flagsOf(flags: number): number {
+  return typeof flags === "number" && Number.isInteger(flags) ? flags : -1;
+}
+
+/** 0 if the bytes can be transferred, otherwise -EFAULT or -EINVAL. */
+function bufferCheck(buffer: Uint8Array, length: number): number {
+  if (!(buffer instanceof Uint8Array)) return -EFAULT;
+  return typeof length === "number" && Number.isInteger(length) ? 0 : -EINVAL;
+}
 
 /**
  * The system calls of one thread. Make it with `sys(kernel)`. Once the kernel was closed in this
@@ -70,14 +89,15 @@ export class Sys {
   }
 
   /** As kqueue, with O_CLOEXEC and O_NONBLOCK (which means nothing to a queue). */
-  kqueue1(flags: number): number {
+  kqueue1(given: number): number {
+    const flags = flagsOf(given);
     if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) !== 0) return this.#ret(-EINVAL);
     return this.#ret(sysKqueue(this.#live, (flags & O_CLOEXEC) !== 0 ? KQUEUE_CLOEXEC : 0));
   }
 
   /** As kqueue, with KQUEUE_CLOEXEC and KQUEUE_CPONFORK. @returns a descriptor, -EINVAL, -EMFILE */
   kqueuex(flags: number): number {
-    return this.#ret(sysKqueue(this.#live, flags));
+    return this.#ret(sysKqueue(this.#live, flagsOf(flags)));
   }
 
   /**
@@ -96,17 +116,21 @@ export class Sys {
     if (ns === -EINVAL) return this.#ret(-EINVAL);
     const ch = changes === null ? null : changes.words;
     const ev = events === null ? null : events.words;
-    return this.#ret(sysKevent(this.#live, kq, ch, nchanges, ev, nevents, ns));
+    return this.#ret(sysKevent(this.#live, fdOf(kq), ch, nchanges, ev, nevents, ns));
   }
 
   /** A 64-bit counter. @param initval 0 to 2^32 - 1 @param flags EFD_* */
   eventfd(initval: number, flags: number): number {
-    return this.#ret(sysEventfd(this.#live, initval, flags));
+    return this.#ret(sysEventfd(this.#live, flagsOf(initval), flagsOf(flags)));
   }
 
   /** Read an eventfd into value[0]. @returns 0, or -1 with `errno` set. May sleep. */
   eventfd_read(fd: number, value: BigUint64Array): 0 | -1 {
-    const n = sysRead(this.#live, fd, this.#word, 8);
+    if (!(value instanceof BigUint64Array) || value.length === 0) {
+      this.errno = EFAULT;
+      return -1;
+    }
+    const n = sysRead(this.#live, fdOf(fd), this.#word, 8);
     if (n !== 8) {
       if (n < 0) this.errno = -n;
       return -1;
@@ -117,12 +141,13 @@ export class Sys {
 
   /** Add to an eventfd. @returns 0, or -1 with `errno` set. May sleep. */
   eventfd_write(fd: number, value: bigint | number): 0 | -1 {
-    if (typeof value === "number" && !(Number.isSafeInteger(value) && value >= 0)) {
+    const whole = typeof value === "bigint" || (Number.isSafeInteger(value) && value >= 0);
+    if (!whole || value < 0 || value > UINT64_MAX) {
       this.errno = EINVAL;
       return -1;
     }
     this.#value[0] = BigInt(value);
-    const n = sysWrite(this.#live, fd, this.#word, 8);
+    const n = sysWrite(this.#live, fdOf(fd), this.#word, 8);
     if (n === 8) return 0;
     if (n < 0) this.errno = -n;
     return -1;
@@ -130,59 +155,64 @@ export class Sys {
 
   /** A pipe: fds[0] to read, fds[1] to write. @returns 0, -EMFILE, -ENOMEM, -EFAULT */
   pipe(fds: Int32Array): number {
-    return this.#ret(sysPipe2(this.#live, fds, 0));
+    return this.pipe2(fds, 0);
   }
 
   /** As pipe, with O_NONBLOCK, O_CLOEXEC, and O_DIRECT for packet mode. */
   pipe2(fds: Int32Array, flags: number): number {
-    return this.#ret(sysPipe2(this.#live, fds, flags));
+    if (!(fds instanceof Int32Array)) return this.#ret(-EFAULT);
+    return this.#ret(sysPipe2(this.#live, fds, flagsOf(flags)));
   }
 
   /** @returns bytes read, 0 at the end, or -errno. May sleep. */
-  read(fd: number, buffer: Uint8Array, length: number = buffer.length): number {
-    return this.#ret(sysRead(this.#live, fd, buffer, length));
+  read(fd: number, buffer: Uint8Array, length: number = buffer?.length): number {
+    const bad = bufferCheck(buffer, length);
+    return this.#ret(bad === 0 ? sysRead(this.#live, fdOf(fd), buffer, length) : bad);
   }
 
   /** @returns bytes written or -errno. May sleep. */
-  write(fd: number, buffer: Uint8Array, length: number = buffer.length): number {
-    return this.#ret(sysWrite(this.#live, fd, buffer, length));
+  write(fd: number, buffer: Uint8Array, length: number = buffer?.length): number {
+    const bad = bufferCheck(buffer, length);
+    return this.#ret(bad === 0 ? sysWrite(this.#live, fdOf(fd), buffer, length) : bad);
   }
 
   /** @returns 0 or -EBADF */
   close(fd: number): number {
-    return this.#ret(fdClose(this.#live, fd));
+    return this.#ret(fdClose(this.#live, fdOf(fd)));
   }
 
   /** @returns the lowest free number, now a second name of the file, -EBADF, -EMFILE */
   dup(fd: number): number {
-    return this.#ret(fdDup(this.#live, fd, 0, false));
+    return this.#ret(fdDup(this.#live, fdOf(fd), 0, false));
   }
 
   /** Make `to` name the file of `from`. @returns `to`, -EBADF, -EBUSY */
   dup2(from: number, to: number): number {
-    return this.#ret(fdDup2(this.#live, from, to, false));
+    return this.#ret(fdDup2(this.#live, fdOf(from), fdOf(to), false));
   }
 
   /** As dup2, with O_CLOEXEC; equal numbers are -EINVAL. */
-  dup3(from: number, to: number, flags: number): number {
+  dup3(from: number, to: number, given: number): number {
+    const flags = flagsOf(given);
     if ((flags & ~O_CLOEXEC) !== 0 || from === to) return this.#ret(-EINVAL);
-    return this.#ret(fdDup2(this.#live, from, to, (flags & O_CLOEXEC) !== 0));
+    return this.#ret(fdDup2(this.#live, fdOf(from), fdOf(to), (flags & O_CLOEXEC) !== 0));
   }
 
   /** F_DUPFD, F_DUPFD_CLOEXEC, F_DUP2FD, F_GETFD, F_SETFD, F_GETFL, F_SETFL. */
   fcntl(fd: number, cmd: number, arg = 0): number {
-    return this.#ret(fdFcntl(this.#live, fd, cmd, arg));
+    if (typeof arg !== "number" || !Number.isInteger(arg)) return this.#ret(-EINVAL);
+    return this.#ret(fdFcntl(this.#live, fdOf(fd), flagsOf(cmd), arg));
   }
 
   /** RLIMIT_NOFILE: numbers at or above it are not handed out. */
   getrlimit(resource: number): number {
-    return this.#ret(limitDescriptors(this.#live, resource, -1));
+    return this.#ret(limitDescriptors(this.#live, flagsOf(resource), -1));
   }
 
   /** Change RLIMIT_NOFILE; open numbers beyond it stay open. */
   setrlimit(resource: number, value: number): number {
     if (!Number.isInteger(value) || value < 0) return this.#ret(-EINVAL);
-    return this.#ret(limitDescriptors(this.#live, resource, value));
+    return this.#ret(limitDescriptors(this.#live, flagsOf(resource), value));
   }
 
   /** Number of this process. */

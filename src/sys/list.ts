@@ -45,7 +45,10 @@ export class KeventList {
     this.words = new Int32Array(capacity * KEVENT_WORDS);
   }
 
-  /** Fill record i; ext becomes 0. Values beyond 32 bits are kept whole. */
+  /**
+   * Fill record i; ext becomes 0. Values beyond 32 bits are kept whole.
+   * @throws {RangeError} for what is no integer or does not fit its field
+   */
   set(
     i: number,
     ident: number | bigint,
@@ -57,6 +60,9 @@ export class KeventList {
   ): this {
     const w = this.words;
     const at = this.#at(i);
+    checkWhole("filter", filter, -0x8000, 0x7fff);
+    checkWhole("flags", flags, 0, 0xffff);
+    checkWhole("fflags", fflags, -0x80000000, 0xffffffff);
     putWords(w, at + KE_IDENT, ident);
     w[at + KE_FILTER_FLAGS] = (filter & 0xffff) | (flags << 16);
     w[at + KE_FFLAGS] = fflags;
@@ -107,7 +113,7 @@ export class KeventList {
   }
 
   #at(i: number): number {
-    if (!(i >= 0 && i < this.capacity)) {
+    if (!(Number.isInteger(i) && i >= 0 && i < this.capacity)) {
       throw new RangeError(`record ${i} is outside of a list of ${this.capacity}`);
     }
     return i * KEVENT_WORDS;
@@ -118,8 +124,16 @@ function unsigned(w: Int32Array, lo: number, hi: number): number {
   return ((w[hi] as number) >>> 0) * TWO_32 + ((w[lo] as number) >>> 0);
 }
 
+function checkWhole(name: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  throw new RangeError(`${name} must be an integer from ${min} to ${max}, received ${value}`);
+}
+
 function putWords(w: Int32Array, at: number, value: number | bigint): void {
   if (typeof value === "number") {
+    if (!Number.isInteger(value)) {
+      throw new RangeError(`a value of a record must be an integer, received ${value}`);
+    }
     w[at] = value;
     w[at + 1] = Math.floor(value / TWO_32);
     return;

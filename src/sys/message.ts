@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
 /** Channels, counters and bells for their JavaScript objects, which own the file they work on. */
+import { EBADF } from "../abi/errno.js";
 import type { Kthread } from "../arena/kthread.js";
 import { type BellPtr, bellRing } from "../fd/bell.js";
 import {
@@ -14,12 +15,23 @@ import {
 import { counterRead, counterWrite, type EventfdPtr, type Taken } from "../fd/eventfd.js";
 import { pipeRead, pipeWrite } from "../fd/pipe.js";
 import type { PipePtr } from "../fd/pipe-ring.js";
-import { File } from "../kern/file.js";
+import { File, fileDrop, fileHoldStale } from "../kern/file.js";
 import { callEnter, callLeave } from "../kern/thread.js";
 import { SYS } from "./calls.js";
 import type { Handle } from "./handle.js";
 
 export { CHANNEL_END, CHANNEL_SHORT };
+
+/**
+ * Run a call on a handle's file. One that may sleep holds a reference of its own meanwhile, because
+ * another thread may close the handle's number; -EBADF if that has happened already.
+ */
+function held(k: Kthread, h: Handle, nonblock: boolean, call: () => number): number {
+  if (!nonblock && !fileHoldStale(k, h.fp, h.generation)) return -EBADF;
+  const result = call();
+  if (!nonblock) fileDrop(k, h.fp);
+  return result;
+}
 
 /** Send `length` bytes as a message; as channelSend. May sleep unless `nonblock`. */
 export function messageSend(
@@ -30,7 +42,8 @@ export function messageSend(
   length: number,
 ): number {
   callEnter(k, SYS.write);
-  const result = channelSend(k, h.obj as PipePtr, h.fp, nonblock, bytes, length);
+  const p = h.obj as PipePtr;
+  const result = held(k, h, nonblock, () => channelSend(k, p, h.fp, nonblock, bytes, length));
   callLeave(k);
   return result;
 }
@@ -38,7 +51,8 @@ export function messageSend(
 /** Receive a message; as channelReceive. May sleep unless `nonblock`. */
 export function messageReceive(k: Kthread, h: Handle, nonblock: boolean, into: Uint8Array): number {
   callEnter(k, SYS.read);
-  const result = channelReceive(k, h.obj as PipePtr, h.fp, nonblock, into);
+  const p = h.obj as PipePtr;
+  const result = held(k, h, nonblock, () => channelReceive(k, p, h.fp, nonblock, into));
   callLeave(k);
   return result;
 }
@@ -77,7 +91,10 @@ export function countAdd(k: Kthread, h: Handle, lo: number, hi: number): number 
 /** Take from a counter; 8, -EAGAIN, -EBADF. May sleep unless `nonblock`. */
 export function countTake(k: Kthread, h: Handle, nonblock: boolean, into: Taken): number {
   callEnter(k, SYS.read);
-  const result = counterRead(k, h.obj as EventfdPtr, h.fp, nonblock, into);
+  const p = h.obj as EventfdPtr;
+  const result = nonblock
+    ? counterRead(k, p, h.fp, true, into)
+    : held(k, h, false, () => counterRead(k, p, h.fp, false, into));
   callLeave(k);
   return result;
 }
@@ -104,7 +121,9 @@ export function bytesRead(
   room: number,
 ): number {
   callEnter(k, SYS.read);
-  const result = pipeRead(k, h.obj as PipePtr, h.fp, generationOf(k, h), nonblock, into, room);
+  const p = h.obj as PipePtr;
+  const generation = generationOf(k, h);
+  const result = held(k, h, nonblock, () => pipeRead(k, p, h.fp, generation, nonblock, into, room));
   callLeave(k);
   return result;
 }
@@ -119,7 +138,10 @@ export function bytesWrite(
 ): number {
   callEnter(k, SYS.write);
   const p = h.obj as PipePtr;
-  const result = pipeWrite(k, p, h.fp, generationOf(k, h), nonblock, bytes, length);
+  const generation = generationOf(k, h);
+  const result = held(k, h, nonblock, () =>
+    pipeWrite(k, p, h.fp, generation, nonblock, bytes, length),
+  );
   callLeave(k);
   return result;
 }

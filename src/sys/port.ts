@@ -8,6 +8,7 @@ import {
   EV_ADD,
   EV_CLEAR,
   EV_DELETE,
+  EV_DISABLE,
   EV_EOF,
   EV_ONESHOT,
   EVFILT_READ,
@@ -173,6 +174,14 @@ export class Port {
     this.#change(0, w, 0, 0, 0, 0);
     this.#change(1, w, id, EV_ADD, copy, data);
     return this.#apply(2);
+  }
+
+  /** Disable what record i is about, if it is still registered. */
+  disable(i: number): void {
+    const c = this.#changes;
+    c.set(this.events.subarray(i * KEVENT_WORDS, (i + 1) * KEVENT_WORDS));
+    c[KE_FILTER_FLAGS] = (this.#word(i, KE_FILTER_FLAGS) & 0xffff) | (EV_DISABLE << 16);
+    this.#apply(1);
   }
 
   /** Make room for `max` records. */

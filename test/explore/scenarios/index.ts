@@ -9,6 +9,7 @@ import * as objects from "./objects.js";
 import { levelPollers, onlyOnePoller } from "./pollers.js";
 import * as register from "./register.js";
 import * as streams from "./streams.js";
+import * as teardown from "./teardown.js";
 import { toyBroken, toyMended } from "./toy.js";
 import { lostWake, passOn, timeoutClaim } from "./wake.js";
 
@@ -27,6 +28,7 @@ export const scenarios: readonly Scenario[] = [
   ...Object.values(register),
   ...Object.values(closing),
   ...Object.values(streams),
+  ...Object.values(teardown),
   toyMended,
 ];
 
