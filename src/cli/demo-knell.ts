@@ -17,7 +17,6 @@ const ARENA_BYTES = 16 * 1024 * 1024;
 type Digest = Extract<FromWorker, { kind: "digest" }>;
 type Unread = Extract<FromWorker, { kind: "unread" }>;
 type Bye = Extract<FromWorker, { kind: "bye" }>;
-type Woken = Extract<FromWorker, { kind: "woken" }>;
 
 /** What has become of the jobs. */
 export interface Outcome {
@@ -60,7 +59,6 @@ export class KnellTeam implements Team {
   readonly #queue;
   readonly #pump: Promise<void>;
   readonly #byes: Bye[] = [];
-  readonly #woken: Woken[] = [];
   /** Numbers of digests after which to ring. */
   readonly #ringAt: number[] = [];
   #ready = 0;
@@ -124,32 +122,31 @@ export class KnellTeam implements Team {
   #message(message: FromWorker, woke: number): void {
     if (message.kind === "ready") this.#ready++;
     else if (message.kind === "bye") this.#byes.push(message);
-    else if (message.kind === "woken") this.#heardOf(message, woke);
+    else if (message.kind === "digest" || message.kind === "unread") this.#jobDone(message);
     else {
-      const { digests, unread } = this.outcome;
-      const lane = this.lanes[message.worker] as Lane;
-      this.#answered++;
-      if (this.#ringAt[0] === this.#answered) {
-        this.#ringAt.shift();
-        this.ringReload();
-      }
-      lane.jobs++;
-      if (message.kind === "unread") {
-        unread.push(message);
-        return;
-      }
-      lane.bytes += message.bytes;
-      if (digests[message.index] !== undefined) this.outcome.twice++;
-      digests[message.index] = message;
+      const { kind, worker, ns } = message;
+      if (ns !== null) this.samples.add(kind, ns);
+      if (kind === "note") this.samples.add("answer", woke - this.#stamps.read(worker));
+      if (kind === "note" || kind === "job" || kind === "stop") this.#answered++;
     }
   }
 
-  #heardOf(message: Woken, woke: number): void {
-    const { worker, by, ns } = message;
-    this.#woken[worker] = message;
-    if (ns !== null) this.samples.add(by, ns);
-    if (by === "note") this.samples.add("answer", woke - this.#stamps.read(worker));
-    if (by === "note" || by === "job" || by === "stop") this.#answered++;
+  #jobDone(message: Digest | Unread): void {
+    const { digests, unread } = this.outcome;
+    const lane = this.lanes[message.worker] as Lane;
+    this.#answered++;
+    lane.jobs++;
+    if (this.#ringAt[0] === this.#answered) {
+      this.#ringAt.shift();
+      this.ringReload();
+    }
+    if (message.kind === "unread") {
+      unread.push(message);
+      return;
+    }
+    lane.bytes += message.bytes;
+    if (digests[message.index] !== undefined) this.outcome.twice++;
+    digests[message.index] = message;
   }
 
   #workerGone({ name, code, error = "" }: WorkerExit): void {
@@ -209,17 +206,20 @@ export class KnellTeam implements Team {
       this.#ctrlC.check();
     }
     await this.#until(() => this.#answered >= files.length);
+  }
+
+  quiet(): void {
     this.#stamps.quietSince = nowNs();
   }
 
   async probe(kind: Kind, times: number): Promise<void> {
     if (kind === "reload") {
       this.ringReload();
-      await this.#everybody(({ reloads }) => reloads >= this.sent.reload);
+      await this.#until(() => this.#stamps.allHeard("reload", this.sent.reload));
     } else if (kind === "ctrl-c") {
       this.#stamps.drill = true;
       const target = this.sent.ctrlC + 1;
-      const heard = this.#everybody(({ ctrlCs }) => ctrlCs >= target);
+      const heard = this.#until(() => this.#stamps.allHeard("ctrl-c", target));
       await probeCtrlC(this.#ctrlC, () => this.#ringCtrlC(), heard);
       this.#stamps.drill = false;
     } else {
@@ -237,17 +237,6 @@ export class KnellTeam implements Team {
       this.sent.stop++;
       this.#tools.stop.add(1);
     }
-  }
-
-  /** Until the last word of every worker satisfies `heard`. */
-  #everybody(heard: (woken: Woken) => boolean): Promise<void> {
-    return this.#until(() => {
-      for (let worker = 1; worker <= WORKERS; worker++) {
-        const woken = this.#woken[worker];
-        if (woken === undefined || !heard(woken)) return false;
-      }
-      return true;
-    });
   }
 
   /** No more jobs, and a stop for each worker; returns what they heard in their lives. */

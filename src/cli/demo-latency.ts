@@ -74,6 +74,9 @@ export function showLatencies(run: Run, knell: Rounds, port: Rounds): void {
   ];
   table(screen, columns, rows);
   screen.line();
+  const counts = ROWS.map(({ kind }) => knell.get(kind)?.flat().length ?? 0);
+  const range = `${whole(Math.min(...counts))} to ${whole(Math.max(...counts))}`;
+  screen.text(`Each row rests on ${range} wakes, after some thousands to warm up.`);
   if (tooBusy) screen.text("Too busy: there was no time for the three rounds of a comparison.");
   screen.text(
     "A tie: medians closer than a tenth, or rounds that do not agree. Waking a sleeper is the " +

@@ -2,7 +2,16 @@
 /** The team that talks by MessagePort: the same wakes without Knell. */
 import { parentPort, Worker } from "node:worker_threads";
 import type { CtrlC } from "./demo-run.js";
-import { type Kind, MAIN, probeCtrlC, Samples, Stamps, type Team, WORKERS } from "./demo-team.js";
+import {
+  type Answer,
+  type Kind,
+  MAIN,
+  probeCtrlC,
+  Samples,
+  Stamps,
+  type Team,
+  WORKERS,
+} from "./demo-team.js";
 import { nowNs } from "./stats.js";
 
 export interface PortData {
@@ -10,18 +19,12 @@ export interface PortData {
   readonly worker: number;
 }
 
-interface Answer {
-  readonly worker: number;
-  readonly kind: Kind;
-  readonly ns: number;
-}
-
 /** What the worker does: say how long it took to wake. */
 export function portMain({ times, worker }: PortData): void {
   const stamps = new Stamps(times);
   parentPort?.on("message", (kind: Kind) => {
     const ns = nowNs() - stamps.read(MAIN);
-    const answer: Answer = { worker, kind, ns };
+    const answer: Answer = { kind, worker, ns };
     stamps.write(worker);
     parentPort?.postMessage(answer);
   });
@@ -50,7 +53,7 @@ export class PortTeam implements Team {
 
   #answered({ worker, kind, ns }: Answer): void {
     const answerNs = nowNs() - this.#stamps.read(worker);
-    this.samples.add(kind, ns);
+    if (ns !== null) this.samples.add(kind, ns);
     if (kind === "note") this.samples.add("answer", answerNs);
     if (--this.#awaited === 0) this.#allAnswered();
   }
@@ -82,6 +85,9 @@ export class PortTeam implements Team {
     post();
     return answered;
   }
+
+  /** Ports have no timers. */
+  quiet(): void {}
 
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));

@@ -116,6 +116,8 @@ export interface Team {
    * can be sent several times in a row.
    */
   probe(kind: Kind, times: number): Promise<void>;
+  /** From now on nobody computes: ticks count. */
+  quiet(): void;
   readonly samples: Samples;
 }
 
@@ -193,6 +195,7 @@ export async function measureTeams(
   let steps = 0;
   const step = (): void => progress((steps++ * WARM_UP_SHARE) / (teams.length * PLAN.length));
   for (const team of teams) await warmUp(run, team, deadline, step);
+  for (const team of teams) team.quiet();
   for (const team of teams) if (performance.now() < deadline) await round(run, team);
   for (let i = 0; i < ROUNDS && (i === 0 || performance.now() < deadline); i++) {
     progress(WARM_UP_SHARE + (i / ROUNDS) * (1 - WARM_UP_SHARE));
