@@ -30,7 +30,9 @@ function knell(
   seen: (out: string, child: ChildProcess) => void = () => {},
 ): Promise<Ended> {
   const start = performance.now();
-  const env = { ...process.env, CI: "true", FORCE_COLOR: "1" };
+  // Colours asked for as strongly as can be; asking for both is a warning of Node's.
+  const { NO_COLOR: _, ...inherited } = process.env;
+  const env = { ...inherited, CI: "true", FORCE_COLOR: "1" };
   const child = spawn(process.execPath, [KNELL, ...args], {
     env,
     detached: true,
