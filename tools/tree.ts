@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Folders of the root that hold nothing that was written by hand. */
+/** Entries of the root that hold nothing that was written by hand. */
 const GENERATED = new Set(["node_modules", "dist", "build", ".git"]);
 
 /** A text file, by its path from the root, with forward slashes. */
@@ -28,9 +28,9 @@ export function listFiles(dir = "."): string[] {
   const visit = (at: string): void => {
     for (const entry of readdirSync(at, { withFileTypes: true })) {
       const path = join(at, entry.name);
-      if (entry.isDirectory()) {
-        if (at !== ROOT || !GENERATED.has(entry.name)) visit(path);
-      } else if (entry.isFile()) found.push(relative(ROOT, path).split(sep).join("/"));
+      if (at === ROOT && GENERATED.has(entry.name)) continue;
+      if (entry.isDirectory()) visit(path);
+      else if (entry.isFile()) found.push(relative(ROOT, path).split(sep).join("/"));
     }
   };
   const start = join(ROOT, dir);

@@ -23,11 +23,13 @@ import {
 } from "../limits.js";
 import { threadIntroduce } from "../sys/exits.js";
 import { kernelAttach, kernelBoot } from "../sys/kernel.js";
+import { arenaAttached, arenaCopied } from "./arenas.js";
 import { argument, checkBoolean, checkChoice, checkInteger, checkOptions } from "./check.js";
 import { Core, made } from "./core.js";
 import { KernelError } from "./errors.js";
 import { Kernel } from "./kernel.js";
-import { contentsIn, reopenAll, type SharedAs, type ShareHandle } from "./share.js";
+import { reopenAll, type SharedAs } from "./share.js";
+import { contentsIn, type ShareHandle } from "./share-contents.js";
 
 export type { Usage } from "../sys/usage.js";
 export { Bell } from "./bell.js";
@@ -46,7 +48,8 @@ export {
   type WaitOptions,
   type WaitSyncOptions,
 } from "./queue.js";
-export type { Shareable, Shareables, SharedAs, ShareHandle } from "./share.js";
+export type { Shareable, Shareables, SharedAs } from "./share.js";
+export type { ShareHandle } from "./share-contents.js";
 export { SharedQueue } from "./shared-queue.js";
 export { after, at, every, Source, userEvent } from "./source.js";
 export { type SpawnOptions, type WorkerExit, WorkerHandle } from "./workers.js";
@@ -136,6 +139,7 @@ export function boot(options?: BootOptions): Kernel {
   }
   const thread = made(k, "boot", "boot");
   threadIntroduce(thread, hostThread, 0);
+  arenaAttached(id, thread);
   return new Kernel(new Core(thread, thread.a.buffer as SharedArrayBuffer, id));
 }
 
@@ -152,9 +156,10 @@ export type Attached<T extends object> = { readonly kernel: Kernel } & SharedAs<
  * @param handle what `kernel.share()` gave, or the workerData of a worker that `kernel.spawn()`
  * started
  * @returns the thread's attachment as `kernel`, and the objects under their names
- * @throws {KernelError} EINVAL if it is no handle, or its buffer no arena of this version of the
- * package; ESTALE if an object is gone; EAGAIN if as many threads are attached as may be; EMFILE,
- * ENOMEM. Nothing remains of an attachment that failed. May sleep for a moment, on locks.
+ * @throws {KernelError} EINVAL if it is no handle, or one that was changed, or its buffer no arena
+ * of this version of the package; RangeError for a number in it that is out of range; ESTALE if an
+ * object is gone; EAGAIN if as many threads are attached as may be; EMFILE; ENOMEM. Nothing remains
+ * of an attachment that failed. May sleep for a moment, on locks.
  * @example
  * ```js file=main.mjs
  * import { boot } from "knell";
@@ -174,14 +179,17 @@ export function attach<T extends object>(handle: ShareHandle<T>): Attached<T>;
 export function attach(handle: unknown): Attached<Record<never, never>>;
 export function attach(handle: unknown): Attached<object> {
   const contents = contentsIn(handle);
+  if (arenaCopied(contents.arena, contents.buffer)) {
+    throw new KernelError(EINVAL, "attach", "attach", "the buffer is a copy of an arena");
+  }
   const k = attachThread(contents.buffer);
   const id = Super.id.get(k, SUPER);
   if (id !== contents.arena) {
     slotLeave(k);
     throw new KernelError(EINVAL, "attach", "attach", "the handle is another arena's");
   }
-  const warden: unknown = contents.warden;
-  threadIntroduce(k, hostThread, Number.isInteger(warden) ? (warden as number) : 0);
+  threadIntroduce(k, hostThread, contents.warden);
+  arenaAttached(id, k);
   const core = new Core(k, contents.buffer, id);
   const kernel = new Kernel(core);
   try {

@@ -22,7 +22,8 @@ import { Counter } from "./counter.js";
 import { DISPOSE, ObjectState } from "./object.js";
 import { Pipe } from "./pipe.js";
 import { Queue } from "./queue.js";
-import { type Shareables, type ShareHandle, shareContents } from "./share.js";
+import { type Shareables, shareContents } from "./share.js";
+import type { ShareHandle } from "./share-contents.js";
 import type { Source } from "./source.js";
 import { type SpawnOptions, type WorkerExit, type WorkerHandle, Workers } from "./workers.js";
 

@@ -3,9 +3,17 @@
  * Handles: a kernel and some of its objects as plain data that can be posted to another thread. A
  * handle holds no reference. Attaching takes one on each object, and fails if it is gone.
  */
-import { EINVAL } from "../abi/errno.js";
-import { FT_BELL, FT_CHANNEL, FT_EVENTFD, FT_KQUEUE, FT_PIPE } from "../kern/file.js";
-import { type Handle, handleAttach } from "../sys/handle.js";
+import { EINVAL, ESTALE } from "../abi/errno.js";
+import {
+  FREAD,
+  FT_BELL,
+  FT_CHANNEL,
+  FT_EVENTFD,
+  FT_KQUEUE,
+  FT_PIPE,
+  FWRITE,
+} from "../kern/file.js";
+import { type FileName, type Handle, handleAttach } from "../sys/handle.js";
 import { Bell } from "./bell.js";
 import { Channel } from "./channel.js";
 import { argument, badArgument } from "./check.js";
@@ -15,6 +23,7 @@ import { KernelError } from "./errors.js";
 import { KernelObject, ObjectState, stateOf } from "./object.js";
 import { endsOf, Pipe } from "./pipe.js";
 import { Queue } from "./queue.js";
+import type { CheckedContents, Kind, ObjectRef, PipeRef, ShareContents } from "./share-contents.js";
 import { SharedQueue } from "./shared-queue.js";
 
 /** What `share` can hand to another thread. */
@@ -27,37 +36,7 @@ export type SharedAs<T> = {
   [K in keyof T]: T[K] extends { eventsSync(): unknown } ? SharedQueue : T[K];
 };
 
-/** An open file as another thread finds it. */
-interface FileRef {
-  readonly file: number;
-  readonly generation: number;
-}
-
-type Kind = "channel" | "counter" | "bell" | "queue";
-
-type ObjectRef =
-  | ({ readonly kind: Kind } & FileRef)
-  | { readonly kind: "pipe"; readonly reader: FileRef | null; readonly writer: FileRef | null };
-
-/** The contents of a handle. */
-export interface ShareContents {
-  readonly version: 1;
-  /** Random number of the arena. */
-  readonly arena: number;
-  readonly buffer: SharedArrayBuffer;
-  /** Slot of the thread that keeps the warden which started this thread, 0 for others. */
-  readonly warden: number;
-  readonly objects: { readonly [name: string]: ObjectRef };
-}
-
-declare const sharedTypes: unique symbol;
-
-/** A kernel and some of its objects, as data that can be cloned. Made by `kernel.share`. */
-export interface ShareHandle<T extends object = object> {
-  readonly knell: ShareContents;
-  readonly [sharedTypes]?: T;
-}
-
+/** File types by kind. */
 const FILE_TYPE: Record<Kind, number> = {
   channel: FT_CHANNEL,
   counter: FT_EVENTFD,
@@ -72,7 +51,7 @@ function kindOf(object: KernelObject): Kind | null {
   return object instanceof Queue || object instanceof SharedQueue ? "queue" : null;
 }
 
-function refOf(core: Core, name: string, state: ObjectState): FileRef {
+function refOf(core: Core, name: string, state: ObjectState): FileName {
   if (state.core !== core) {
     const why = `${name} belongs to another kernel, or to another thread`;
     throw new KernelError(EINVAL, "share", "share", why);
@@ -85,7 +64,7 @@ function refOf(core: Core, name: string, state: ObjectState): FileRef {
 function pipeRef(core: Core, name: string, pipe: Pipe): ObjectRef {
   const { reader, writer } = endsOf(pipe);
   if (pipe.closed) (reader ?? writer)?.check("share", `share ${name}`);
-  const end = (state: ObjectState | null): FileRef | null =>
+  const end = (state: ObjectState | null): FileName | null =>
     state === null || state.closed ? null : refOf(core, name, state);
   return { kind: "pipe", reader: end(reader), writer: end(writer) };
 }
@@ -114,40 +93,40 @@ export function shareContents(core: Core, objects: unknown, warden: number): Sha
   return { version: 1, arena: id, buffer, warden, objects: { ...refs } };
 }
 
-/** Find the contents in what a thread was given: a handle, or spawn's workerData. */
-export function contentsIn(data: unknown): ShareContents {
-  const contents = (data as Partial<ShareHandle> | null | undefined)?.knell;
-  const of = argument("attach", "attach", "handle");
-  if (typeof contents !== "object" || contents === null) {
-    throw badArgument(of, "what kernel.share() gave, or the workerData of kernel.spawn()", data);
-  }
-  const { version, buffer, objects } = contents as Partial<ShareContents>;
-  if (version !== 1 || typeof objects !== "object" || objects === null) {
-    throw new KernelError(EINVAL, "attach", "attach", "the handle is of another version of knell");
-  }
-  if (!(buffer instanceof SharedArrayBuffer)) {
-    throw badArgument(argument("attach", "attach", "handle.knell.buffer"), "an arena", buffer);
-  }
-  return contents as ShareContents;
+const BOTH = FREAD | FWRITE;
+
+/** How an object of a handle is spoken of in messages. */
+function attaching(name: string): string {
+  return `attach ${JSON.stringify(name)}`;
 }
 
-function open(core: Core, name: string, type: number, ref: FileRef): Handle {
-  const handle = handleAttach(core.k, type, ref.file, ref.generation);
+function why(errno: number): string | undefined {
+  if (errno === EINVAL) return "the handle names no such object of this kernel";
+  return errno === ESTALE ? "it was closed" : undefined;
+}
+
+function open(core: Core, name: string, type: number, mode: number, ref: FileName): Handle {
+  const handle = handleAttach(core.k, type, mode, ref);
   if (typeof handle !== "number") return handle;
-  throw new KernelError(-handle, "attach", `attach "${name}"`);
+  throw new KernelError(-handle, "attach", attaching(name), why(-handle));
+}
+
+function reopenPipe(core: Core, name: string, ref: PipeRef): Pipe {
+  const end = (file: FileName | null, mode: number, which: string): ObjectState | null =>
+    file === null ? null : new ObjectState(core, which, open(core, name, FT_PIPE, mode, file));
+  const reader = end(ref.reader, FREAD, "pipe's read end");
+  const writer = end(ref.writer, FWRITE, "pipe's write end");
+  if (reader !== null && writer !== null && reader.handle.obj !== writer.handle.obj) {
+    const why = "its two ends are of different pipes";
+    throw new KernelError(EINVAL, "attach", attaching(name), why);
+  }
+  return new Pipe(core, reader, writer);
 }
 
 function reopen(core: Core, name: string, ref: ObjectRef): Shareable {
-  if (ref.kind === "pipe") {
-    const end = (file: FileRef | null, which: string): ObjectState | null =>
-      file === null ? null : new ObjectState(core, which, open(core, name, FT_PIPE, file));
-    return new Pipe(core, end(ref.reader, "pipe's read end"), end(ref.writer, "pipe's write end"));
-  }
-  const type = FILE_TYPE[ref.kind];
-  if (type === undefined) {
-    throw new KernelError(EINVAL, "attach", `attach "${name}"`, "it is of no known kind");
-  }
-  const state = new ObjectState(core, ref.kind, open(core, name, type, ref));
+  if (ref.kind === "pipe") return reopenPipe(core, name, ref);
+  const handle = open(core, name, FILE_TYPE[ref.kind], BOTH, ref);
+  const state = new ObjectState(core, ref.kind, handle);
   switch (ref.kind) {
     case "channel":
       return new Channel(state);
@@ -161,10 +140,8 @@ function reopen(core: Core, name: string, ref: ObjectRef): Shareable {
 }
 
 /** Open every object of a handle. */
-export function reopenAll(core: Core, contents: ShareContents): Record<string, Shareable> {
-  const objects: Record<string, Shareable> = {};
-  for (const [name, ref] of Object.entries(contents.objects)) {
-    objects[name] = reopen(core, name, ref);
-  }
-  return objects;
+export function reopenAll(core: Core, contents: CheckedContents): Record<string, Shareable> {
+  return Object.fromEntries(
+    contents.objects.map(([name, ref]) => [name, reopen(core, name, ref)] as const),
+  );
 }

@@ -71,7 +71,7 @@ export const Super = defineStruct("superblock", {
   spinners: racy(ATOMIC, "waiters spinning now"),
   netHits: racy(ATOMIC, "safety-net wakes that found work; 0 unless a thread died"),
   nestLock: racy(LOCK, "one lock around cycle check and link of nested queues"),
-  notifies: racy(ATOMIC, "spare"),
+  probe: racy(ATOMIC, "counted up to find out whether two buffers are the same memory"),
 
   clockLock: line(racy(LOCK, "guards moving the manual clocks")),
   clockSeq: racy(ATOMIC, "odd while the manual clocks are being written"),

@@ -7,6 +7,9 @@
  *
  * The free list is FIFO, which keeps a freed slot out of use as long as possible. Functions here
  * expect the memory lock; kern/alloc.ts takes it and notes who owns slots not linked yet.
+ *
+ * A zone whose slots are named by numbers from outside links its chunks, in two words of the first
+ * slot of each, so that it can be told whether a number is one of its slots before it is touched.
  */
 import { LINE_WORDS } from "../limits.js";
 import { heapCarveLocked } from "./heap.js";
@@ -35,6 +38,7 @@ export const Zone = defineStruct("zone", {
   max: word(IMMUTABLE, "most slots ever; 0 is as many as fit"),
   chunk: word(Z, "next slot of the current chunk"),
   chunkEnd: word(Z, "end of the current chunk"),
+  chunks: word(Z, "newest chunk, in a zone that links its chunks"),
 });
 
 /** What code knows of a zone: its number, the struct in it, where a free slot keeps its link. */
@@ -45,6 +49,9 @@ export interface ZoneDef<N extends string> {
   readonly linkAt: number;
   /** Slots carved at a time. */
   readonly chunkSlots: number;
+  /** Two words of a slot that nothing else writes, which in the first slot of a chunk hold the
+   * chunk before it and the chunk's size in words; null if the zone's chunks are not linked. */
+  readonly chunkAt: number | null;
   readonly phantom?: Ptr<N>;
 }
 
@@ -71,10 +78,11 @@ export function defineZone<N extends string>(
   struct: StructInfo,
   linkAt: number,
   chunkSlots: number,
+  chunkAt: number | null = null,
 ): ZoneDef<N> {
   const index = (ZONE_NAMES as readonly string[]).indexOf(struct.name);
   kassert(index >= 0, "every zone has its place in the arena");
-  const zone: ZoneDef<N> = { index, struct, linkAt, chunkSlots };
+  const zone: ZoneDef<N> = { index, struct, linkAt, chunkSlots, chunkAt };
   zones[index] = zone as ZoneDef<string>;
   return zone;
 }
@@ -123,10 +131,31 @@ function zoneChunkLocked(k: Kthread, zone: ZoneDef<string>, z: ZonePtr): number 
     const chunk = heapCarveLocked(k, slots * slotWords);
     if (chunk !== 0) {
       Zone.chunkEnd.set(k, z, chunk + slots * slotWords);
+      if (zone.chunkAt !== null) chunkLinkLocked(k, z, chunk + zone.chunkAt, chunk);
       return chunk;
     }
   }
   return 0;
+}
+
+function chunkLinkLocked(k: Kthread, z: ZonePtr, at: number, chunk: number): void {
+  k.a[at] = Zone.chunks.get(k, z);
+  k.a[at + 1] = Zone.chunkEnd.get(k, z) - chunk;
+  Zone.chunks.set(k, z, chunk);
+}
+
+/** Whether a number is a slot of the zone, taken or free; for zones that link their chunks. */
+export function zoneHasLocked(k: Kthread, zone: ZoneDef<string>, slot: number): boolean {
+  const at = zone.chunkAt;
+  if (at === null) return false;
+  const z = zoneHead(k, zone);
+  for (let chunk = Zone.chunks.get(k, z); chunk !== 0; chunk = k.a[chunk + at] as number) {
+    const offset = slot - chunk;
+    if (offset >= 0 && offset < (k.a[chunk + at + 1] as number)) {
+      return offset % zone.struct.words === 0;
+    }
+  }
+  return false;
 }
 
 /** Put a slot at the end of the free list. */

@@ -6,7 +6,7 @@
 import { heapClass } from "../arena/heap.js";
 import type { StructInfo } from "../arena/layout.js";
 import { SUPER, Super } from "../arena/superblock.js";
-import { Zone, type ZoneDef, zones } from "../arena/zone.js";
+import { Zone, type ZoneDef, type ZonePtr, zones } from "../arena/zone.js";
 import { Kqueue, kqueueZone } from "../event/structs.js";
 import { bellZone } from "../fd/bell.js";
 import { eventfdZone } from "../fd/eventfd.js";
@@ -40,8 +40,8 @@ export function checkMemory(w: Walk): void {
   checkOverlap(w, extents);
 }
 
-function zoneAt(w: Walk, zone: ZoneDef<string>): number {
-  return peek(w.k, Super.zoneTable, SUPER) + zone.index * LINE_WORDS;
+function zoneAt(w: Walk, zone: ZoneDef<string>): ZonePtr {
+  return (peek(w.k, Super.zoneTable, SUPER) + zone.index * LINE_WORDS) as ZonePtr;
 }
 
 /** One zone: its free list, its counts. Returns the words that it has carved. */
@@ -71,7 +71,23 @@ function checkZone(w: Walk, zone: ZoneDef<string>, extents: Extent[]): number {
     if (user === undefined) extents.push({ at, words, what: `free ${name}` });
     checkFreeSlot(w, zone, at);
   }
-  return total * words + peek(k, Zone.chunkEnd, z) - peek(k, Zone.chunk, z);
+  const carved = total * words + peek(k, Zone.chunkEnd, z) - peek(k, Zone.chunk, z);
+  if (zone.chunkAt !== null) checkChunks(w, zone, z, carved);
+  return carved;
+}
+
+/** Linked chunks: together they are all that the zone has carved. */
+function checkChunks(w: Walk, zone: ZoneDef<string>, z: ZonePtr, carved: number): void {
+  const { k } = w;
+  const at = zone.chunkAt as number;
+  const { name, words } = zone.struct;
+  let sum = 0;
+  for (const chunk of chainAt(k, peek(k, Zone.chunks, z), at, w.limit)) {
+    const size = k.a[chunk + at + 1] as number;
+    w.check(size > 0 && size % words === 0, () => `zone ${name}: chunk ${chunk} has ${size} words`);
+    sum += size;
+  }
+  w.same(sum, carved, () => `zone ${name}: words in its linked chunks`);
 }
 
 const objectZones: readonly ZoneDef<string>[] = [kqueueZone, eventfdZone, pipeZone, bellZone];

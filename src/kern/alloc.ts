@@ -11,7 +11,7 @@ import { heapGiveLocked, heapTakeLocked } from "../arena/heap.js";
 import { KernelPanic, type Kthread } from "../arena/kthread.js";
 import { NIL, type Ptr } from "../arena/layout.js";
 import { SUPER, Super } from "../arena/superblock.js";
-import { type ZoneDef, zoneGiveLocked, zoneTakeLocked } from "../arena/zone.js";
+import { type ZoneDef, zoneGiveLocked, zoneHasLocked, zoneTakeLocked } from "../arena/zone.js";
 import { LIMBO_MAX } from "../limits.js";
 import { mutexLock, mutexUnlock } from "../sync/mutex.js";
 import { RANK_MEMORY } from "../sync/order.js";
@@ -54,6 +54,15 @@ export function zallocBatch<N extends string>(
   if (head !== 0) limboAdd(k, head, zone.struct.words);
   mutexUnlock(k, lock);
   return { head, count: taken };
+}
+
+/** Whether a number is a slot of a zone that links its chunks. */
+export function zoneHas(k: Kthread, zone: ZoneDef<string>, slot: number): boolean {
+  const lock = Super.memoryLock.at(SUPER);
+  mutexLock(k, lock, RANK_MEMORY);
+  const has = zoneHasLocked(k, zone, slot);
+  mutexUnlock(k, lock);
+  return has;
 }
 
 /** Give a slot back; it must not be reachable any more. */

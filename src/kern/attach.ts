@@ -9,7 +9,7 @@ import { KernelPanic, Kthread, type ThreadHost } from "../arena/kthread.js";
 import { layoutHash, NIL } from "../arena/layout.js";
 import { ARENA_VERSION, MAGIC, SUPER, Super } from "../arena/superblock.js";
 import { ZONE_COUNT, zoneInit, zones } from "../arena/zone.js";
-import { LINE_WORDS, SPIN_NS_START } from "../limits.js";
+import { LINE_WORDS, SPIN_NS_START, THREADS_MAX } from "../limits.js";
 import { mutexLock, mutexUnlock } from "../sync/mutex.js";
 import { RANK_THREADS } from "../sync/order.js";
 import { REC_FREE, Waitrec, waitrecZone } from "../sync/wait.js";
@@ -107,9 +107,13 @@ function processOne(k: Kthread, descriptors: number): ProcPtr {
   return proc;
 }
 
-/** Whether a buffer is an arena of this version. 0, or -EINVAL. */
+/**
+ * Whether a buffer is an arena of this version: what it says of itself agrees, so that no number in
+ * it leads outside of it. 0, or -EINVAL.
+ */
 export function arenaCheck(buffer: SharedArrayBuffer): number {
   if (buffer.byteLength < (SUPER + Super.struct.words) * 4) return -EINVAL;
+  if ((buffer as { readonly growable?: boolean }).growable === true) return -EINVAL;
   const a = new Int32Array(buffer, 0, SUPER + Super.struct.words);
   const is = (field: { at(p: typeof SUPER): number }, value: number): boolean =>
     a[field.at(SUPER)] === value;
@@ -118,7 +122,28 @@ export function arenaCheck(buffer: SharedArrayBuffer): number {
     is(Super.version, ARENA_VERSION) &&
     is(Super.layout, layoutHash()) &&
     is(Super.arenaWords, buffer.byteLength / 4);
-  return ours ? 0 : -EINVAL;
+  return ours && tablesFit(a, buffer.byteLength / 4) ? 0 : -EINVAL;
+}
+
+/** Whether the fixed tables stand where they must, and process 1 behind them. */
+function tablesFit(a: Int32Array, words: number): boolean {
+  const at = (field: { at(p: typeof SUPER): number }): number => a[field.at(SUPER)] as number;
+  const zoneTable = SUPER + Super.struct.words;
+  const threads = at(Super.threadsMax);
+  if (threads < 1 || threads > THREADS_MAX || fixedWords(threads) >= words) return false;
+  if (at(Super.zoneTable) !== zoneTable) return false;
+  if (at(Super.threadTable) !== zoneTable + ZONE_COUNT * LINE_WORDS) return false;
+  const init = at(Super.init);
+  const inside = init >= fixedWords(threads) && init + Proc.struct.words <= words;
+  return inside && init % LINE_WORDS === 0;
+}
+
+/** Whether two buffers are the same memory, and not one a copy of the other. */
+export function arenaSame(k: Kthread, buffer: SharedArrayBuffer): boolean {
+  const other = { a: new Int32Array(buffer) } as Kthread;
+  const before = Super.probe.load(other, SUPER);
+  Super.probe.fetchAdd(k, SUPER, 1);
+  return Super.probe.load(other, SUPER) !== before;
 }
 
 /** Join process 1 of an arena. Returns the thread, -EINVAL, -EAGAIN (no slot) or -ENOMEM. */

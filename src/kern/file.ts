@@ -14,9 +14,10 @@ import {
   racy,
   racyPtr,
   word,
+  words,
 } from "../arena/layout.js";
 import { defineZone } from "../arena/zone.js";
-import { published, zalloc, zfree } from "./alloc.js";
+import { published, zalloc, zfree, zoneHas } from "./alloc.js";
 import type { ObjectPtr } from "./object.js";
 
 export const FT_NONE = 0;
@@ -40,8 +41,9 @@ export const File = defineStruct("file", {
   object: racyPtr<"object">(ATOMIC, "what it is open on; fixed while the file is open"),
   flags: racy(ATOMIC, "FREAD, FWRITE and O_NONBLOCK; the last can be changed by fcntl"),
   link: word(ATOMIC, "free list"),
+  chunk: words(2, IMMUTABLE, "in the first slot of a chunk: the chunk before it, and its size"),
 });
-export const fileZone = defineZone<"file">(File.struct, File.link.offset, 16);
+export const fileZone = defineZone<"file">(File.struct, File.link.offset, 16, File.chunk.offset);
 
 /**
  * What a type of file does. A call that does not sleep holds no reference, so `read` and `write`
@@ -119,10 +121,17 @@ export function fileHold(k: Kthread, fp: FilePtr): void {
   File.refs.fetchAdd(k, fp, 1);
 }
 
+/** Whether a number from outside is the slot of a file, open or gone. Touches no file. */
+export function fileNumbered(k: Kthread, number: number): number is FilePtr {
+  return zoneHas(k, fileZone, number);
+}
+
 /**
  * Take a reference through a handle that holds none: the file may be gone, and its slot may be
  * another file's by now. Counting up from more than 0 makes sure that it is somebody's, and then
  * its generation says whose. Returns whether it is the file of the handle.
+ *
+ * The number comes from outside, and counting up is a store: fileNumbered comes first.
  */
 export function fileHoldStale(k: Kthread, fp: FilePtr, generation: number): boolean {
   for (let refs = File.refs.load(k, fp); refs > 0; ) {

@@ -5,9 +5,8 @@
  * looks whether the number still names the file, because a program may close it by number. When
  * the thread ends, the marks say what to close.
  */
-import { ENOMEM, ESTALE } from "../abi/errno.js";
+import { EINVAL, ENOMEM, ESTALE } from "../abi/errno.js";
 import type { Kthread } from "../arena/kthread.js";
-import type { Ptr } from "../arena/layout.js";
 import { deferredRun } from "../event/defer.js";
 import { kqueueCreate } from "../event/kqueue.js";
 import { bellMake } from "../fd/bell.js";
@@ -17,7 +16,7 @@ import { pipeMake } from "../fd/pipe.js";
 import { published } from "../kern/alloc.js";
 import { fdClose, fdInstall } from "../kern/descrip.js";
 import { fdHint } from "../kern/fdtable.js";
-import { File, type FilePtr, fileDrop, fileHoldStale } from "../kern/file.js";
+import { File, type FilePtr, fileDrop, fileHoldStale, fileNumbered } from "../kern/file.js";
 import type { ObjectPtr } from "../kern/object.js";
 import { callEnter, callLeave } from "../kern/thread.js";
 import { OWNER_SLOT_BITS } from "../limits.js";
@@ -107,21 +106,36 @@ export function handleQueue(k: Kthread): Handle | number {
   return fd < 0 ? fd : handleOf(k, fd, fdHint(k, fd));
 }
 
-/** Open the file that another thread's handle names. -ESTALE if it is gone, -EMFILE. */
+/** What a handle from another thread says of an open file. */
+export interface FileName {
+  readonly file: number;
+  readonly generation: number;
+}
+
+/**
+ * Open the file that another thread's handle names. `mode` is FREAD, FWRITE or both: what the file
+ * must be open for. -EINVAL if the number is no file's, or the file is of another type or mode;
+ * -ESTALE if the file is gone; -EMFILE, -ENOMEM.
+ */
 export function handleAttach(
   k: Kthread,
   type: number,
-  file: number,
-  generation: number,
+  mode: number,
+  name: FileName,
 ): Handle | number {
-  const fp = file as Ptr<"file">;
-  const inside = file > 0 && file + File.struct.words <= k.a.length && file % 16 === 0;
-  if (!inside || !fileHoldStale(k, fp, generation)) return -ESTALE;
-  if (File.type.load(k, fp) !== type) {
-    fileDrop(k, fp);
-    return -ESTALE;
-  }
-  const fd = fdInstall(k, fp, true, 0, slotNumber(k));
+  callEnter(k, SYS.dup);
+  const opened = openStale(k, type, mode, name);
+  if (k.deferred !== 0) deferredRun(k);
+  callLeave(k);
+  return opened;
+}
+
+function openStale(k: Kthread, type: number, mode: number, name: FileName): Handle | number {
+  const fp = name.file;
+  if (!fileNumbered(k, fp)) return -EINVAL;
+  if (!fileHoldStale(k, fp, name.generation)) return -ESTALE;
+  const fits = File.type.load(k, fp) === type && (File.flags.load(k, fp) & mode) === mode;
+  const fd = fits ? fdInstall(k, fp, true, 0, slotNumber(k)) : -EINVAL;
   if (fd >= 0) return handleOf(k, fd, fp);
   fileDrop(k, fp);
   return fd;

@@ -7,7 +7,7 @@ import { CHANNEL_END, channelEnd, channelReceive, channelSend } from "#src/fd/ch
 import { counterRead, counterWrite, type EventfdPtr } from "#src/fd/eventfd.js";
 import type { PipePtr } from "#src/fd/pipe-ring.js";
 import { fdHint } from "#src/kern/fdtable.js";
-import { type FilePtr, FT_EVENTFD } from "#src/kern/file.js";
+import { type FilePtr, FREAD, FT_EVENTFD } from "#src/kern/file.js";
 import {
   type Handle,
   handleAttach,
@@ -86,7 +86,7 @@ export const attachClose: Scenario = {
       run(stage) {
         const { k, shared } = stage;
         const { generation } = shared as { generation: number };
-        const h = handleAttach(k, FT_EVENTFD, fileOf(stage), generation);
+        const h = handleAttach(k, FT_EVENTFD, FREAD, { file: fileOf(stage), generation });
         if (typeof h === "number") return [h];
         const taken = { lo: 0, hi: 0 };
         const n = counterRead(k, h.obj as EventfdPtr, h.fp, true, taken);
