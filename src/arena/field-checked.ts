@@ -15,7 +15,7 @@
  * Not verified: plain accesses by index (free links, buckets, heap entries, ring bytes), and the
  * order of accesses without a lock.
  */
-import { racyPoint } from "#atomics";
+import { racyPoint, readPoint, writePoint } from "#atomics";
 import * as plain from "./field.js";
 import { KernelPanic, type Kthread } from "./kthread.js";
 import { structs } from "./layout.js";
@@ -56,16 +56,34 @@ function inLimbo(k: Kthread, p: number): boolean {
   return false;
 }
 
+/** A guard is being looked up: what is read for that is no access of the kernel's. */
+let looking = false;
+
 /** Panic unless the thread may touch the field of the instance at p. */
 function verify(k: Kthread, p: number, field: plain.FieldInfo): void {
   if (p < FIRST_WORD || p + field.offset >= k.a.length) violation(k, p, field, "bad pointer");
   const { lockOf, orElse } = field.guard;
-  if (lockOf === undefined) return;
-  if (inLimbo(k, p) || holds(k, lockOf(k, p)) || orElse?.(k, p) === true) return;
-  violation(k, p, field, `guarded by ${field.guard.text} (lock ${lockOf(k, p)})`);
+  if (lockOf === undefined || looking || inLimbo(k, p)) return;
+  looking = true;
+  const right = holds(k, lockOf(k, p)) || orElse?.(k, p) === true;
+  looking = false;
+  if (!right) violation(k, p, field, `guarded by ${field.guard.text} (lock ${lockOf(k, p)})`);
+}
+
+/** The thread is about to read the field. */
+function verifyRead(k: Kthread, p: number, field: plain.FieldInfo): void {
+  verify(k, p, field);
+  if (!looking) readPoint(k.a, p + field.offset);
+}
+
+/** The thread is about to store to the field. */
+function verifyWrite(k: Kthread, p: number, field: plain.FieldInfo): void {
+  verify(k, p, field);
+  writePoint(k.a, p + field.offset);
 }
 
 function violation(k: Kthread, p: number, field: plain.FieldInfo, why: string): never {
+  looking = false;
   const struct = structs.find((s) => s.fields.includes(field))?.name ?? "struct";
   const locks = [...k.a.subarray(k.locksAt, k.locksAt + k.lockDepth)].join(", ");
   throw new KernelPanic(
@@ -75,83 +93,83 @@ function violation(k: Kthread, p: number, field: plain.FieldInfo, why: string): 
 
 export class Field<N extends string, V extends number = number> extends plain.Field<N, V> {
   override get(k: Kthread, p: Ptr<N>): V {
-    verify(k, p, this);
+    verifyRead(k, p, this);
     return super.get(k, p);
   }
   override set(k: Kthread, p: Ptr<N>, value: V): void {
-    verify(k, p, this);
+    verifyWrite(k, p, this);
     super.set(k, p, value);
   }
   override add(k: Kthread, p: Ptr<N>, n: number): number {
-    verify(k, p, this);
+    verifyWrite(k, p, this);
     return super.add(k, p, n);
   }
 }
 
 export class LowField<N extends string> extends plain.LowField<N> {
   override get(k: Kthread, p: Ptr<N>): number {
-    verify(k, p, this);
+    verifyRead(k, p, this);
     return super.get(k, p);
   }
   override set(k: Kthread, p: Ptr<N>, value: number): void {
-    verify(k, p, this);
+    verifyWrite(k, p, this);
     super.set(k, p, value);
   }
   override or(k: Kthread, p: Ptr<N>, bits: number): void {
-    verify(k, p, this);
+    verifyWrite(k, p, this);
     super.or(k, p, bits);
   }
   override clear(k: Kthread, p: Ptr<N>, bits: number): void {
-    verify(k, p, this);
+    verifyWrite(k, p, this);
     super.clear(k, p, bits);
   }
 }
 
 export class SignedLowField<N extends string> extends plain.SignedLowField<N> {
   override get(k: Kthread, p: Ptr<N>): number {
-    verify(k, p, this);
+    verifyRead(k, p, this);
     return super.get(k, p);
   }
   override set(k: Kthread, p: Ptr<N>, value: number): void {
-    verify(k, p, this);
+    verifyWrite(k, p, this);
     super.set(k, p, value);
   }
 }
 
 export class HighField<N extends string> extends plain.HighField<N> {
   override get(k: Kthread, p: Ptr<N>): number {
-    verify(k, p, this);
+    verifyRead(k, p, this);
     return super.get(k, p);
   }
   override set(k: Kthread, p: Ptr<N>, value: number): void {
-    verify(k, p, this);
+    verifyWrite(k, p, this);
     super.set(k, p, value);
   }
   override or(k: Kthread, p: Ptr<N>, bits: number): void {
-    verify(k, p, this);
+    verifyWrite(k, p, this);
     super.or(k, p, bits);
   }
 }
 
 export class U64Field<N extends string> extends plain.U64Field<N> {
   override lo(k: Kthread, p: Ptr<N>): number {
-    verify(k, p, this);
+    verifyRead(k, p, this);
     return super.lo(k, p);
   }
   override hi(k: Kthread, p: Ptr<N>): number {
-    verify(k, p, this);
+    verifyRead(k, p, this);
     return super.hi(k, p);
   }
   override setWords(k: Kthread, p: Ptr<N>, lo: number, hi: number): void {
-    verify(k, p, this);
+    verifyWrite(k, p, this);
     super.setWords(k, p, lo, hi);
   }
   override getNumber(k: Kthread, p: Ptr<N>): number {
-    verify(k, p, this);
+    verifyRead(k, p, this);
     return super.getNumber(k, p);
   }
   override setNumber(k: Kthread, p: Ptr<N>, value: number): void {
-    verify(k, p, this);
+    verifyWrite(k, p, this);
     super.setNumber(k, p, value);
   }
 }
@@ -159,7 +177,7 @@ export class U64Field<N extends string> extends plain.U64Field<N> {
 export class RacyField<N extends string, V extends number = number> extends plain.RacyField<N, V> {
   override hint(k: Kthread, p: Ptr<N>): V {
     if (p < FIRST_WORD) violation(k, p, this, "bad pointer");
-    racyPoint(k.a, p + this.offset);
+    if (!looking) racyPoint(k.a, p + this.offset, true);
     return super.hint(k, p);
   }
   override publish(k: Kthread, p: Ptr<N>, value: V): void {

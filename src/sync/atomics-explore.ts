@@ -16,8 +16,10 @@ export const OP_EXCHANGE = 4;
 export const OP_CAS = 5;
 export const OP_WAIT = 6;
 export const OP_NOTIFY = 7;
-/** A plain access that races: a hint, or a published store. */
+/** A plain load that races: a hint. */
 export const OP_RACY = 8;
+/** A plain store that races: published by a later operation. */
+export const OP_PUBLISH = 9;
 
 export type WaitResult = "ok" | "not-equal" | "timed-out";
 
@@ -31,6 +33,10 @@ export interface Turnstile {
   notify(a: Int32Array, i: number, count: number): number;
   /** Whether the thread is a waiter of the word from now on, without sleeping. */
   waitAsync(a: Int32Array, i: number, expected: number): boolean;
+  /** The thread is about to load a guarded word, with the right to. */
+  read(a: Int32Array, i: number): void;
+  /** The thread is about to store to a guarded word. Its end may come first. */
+  write(a: Int32Array, i: number): void;
   /** A mutex was taken, or is about to be released. */
   lock(a: Int32Array, lock: number, taken: boolean): void;
   /** The thread cannot get on until another one does something. */
@@ -118,10 +124,20 @@ export function hasWaitAsync(): boolean {
 }
 
 /** A plain access that races with other threads; it follows this call. */
-export function racyPoint(a: Int32Array, i: number): void {
+export function racyPoint(a: Int32Array, i: number, hint = false): void {
   if (turnstile === null) return;
-  turnstile.before(OP_RACY, a, i, 0, 0);
+  turnstile.before(hint ? OP_RACY : OP_PUBLISH, a, i, 0, 0);
   turnstile.after(a[i] as number);
+}
+
+/** A plain load of a guarded word; it follows this call. */
+export function readPoint(a: Int32Array, i: number): void {
+  if (turnstile !== null) turnstile.read(a, i);
+}
+
+/** A plain store to a guarded word; it follows this call. */
+export function writePoint(a: Int32Array, i: number): void {
+  if (turnstile !== null) turnstile.write(a, i);
 }
 
 /** Told that a mutex was taken, or is about to be released. */

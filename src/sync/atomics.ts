@@ -55,8 +55,17 @@ export function hasWaitAsync(): boolean {
   return typeof Atomics.waitAsync === "function";
 }
 
-/** A plain access that races with other threads: a scheduling point of the exploring version. */
-export function racyPoint(_a: Int32Array, _i: number): void {}
+/**
+ * A plain access that races with other threads: a scheduling point of the exploring version. It
+ * stores, unless it is a hint.
+ */
+export function racyPoint(_a: Int32Array, _i: number, _hint = false): void {}
+
+/** A guarded word is about to be read by a plain load: the exploring version looks for races. */
+export function readPoint(_a: Int32Array, _i: number): void {}
+
+/** A guarded word is about to be stored to: the exploring version may end the thread before it. */
+export function writePoint(_a: Int32Array, _i: number): void {}
 
 /** Told that a mutex was taken or released: the exploring and checked versions use it. */
 export function lockPoint(_a: Int32Array, _lock: number, _taken: boolean): void {}

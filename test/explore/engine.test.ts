@@ -14,7 +14,7 @@ import { decisionsIn, ROOT, scheduleRead, scheduleWrite } from "./engine/schedul
 import { departures, search } from "./engine/search.js";
 import { Explored } from "./engine/stage.js";
 import { scenarioNamed } from "./scenarios/index.js";
-import { toyBroken, toyMended } from "./scenarios/toy.js";
+import { deathBroken, toyBroken, toyMended } from "./scenarios/toy.js";
 
 test("the exploring door has every operation of the plain one", async () => {
   // Compiles only if each has the same type there.
@@ -74,6 +74,23 @@ test("random runs find the canary's defect, and their schedule replays it", asyn
   assert.ok(report.found !== null);
   assert.ok(report.random > 0);
   assert.equal((await replay(toyBroken, report.found.decisions)).failure, report.found.failure);
+});
+
+test("a death is found as a choice, kept in a file, and told", async () => {
+  const report = await explore(deathBroken);
+  assert.ok(report.found !== null);
+  assert.equal(report.found.preemptions, 1, "the death alone");
+  const file = scheduleRead(scheduleWrite(deathBroken, report.found));
+  assert.equal(file.decisions.filter(({ death }) => death === true).length, 1);
+  const run = await replay(deathBroken, decisionsIn(file, deathBroken));
+  assert.equal(run.failure, report.found.failure);
+  assert.match(run.lines.join("\n"), /-- victim DIES --\n.*reaper +has ended/);
+});
+
+test("deaths are found at random, too", async () => {
+  const report = await explore(deathBroken, { preemptions: 0, random: 500 });
+  assert.ok(report.found !== null);
+  assert.equal((await replay(deathBroken, report.found.decisions)).failure, report.found.failure);
 });
 
 test("a schedule that does not fit is told from one that fails", async () => {

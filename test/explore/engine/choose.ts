@@ -8,11 +8,15 @@
 import {
   BUDGET,
   CHANCE,
+  CHOICE_DEATH,
   CHOICE_THREAD,
   CHOICE_TIMEOUT,
   type Control,
   DEADLOCK,
+  DEATHS,
+  DIED,
   DIVERGED,
+  LOCK_NETS,
   MORTAL,
   NETS,
   NEXT_STEP,
@@ -20,7 +24,9 @@ import {
   RUNAWAY,
   RUNNABLE,
   SLEEP_ENDLESS,
+  SLEEP_LOCK,
   SLEEP_NET,
+  SLEEP_TIMED,
   STEP,
   STEPS_MAX,
   SWITCHES,
@@ -33,6 +39,18 @@ export const TIMED_OUT = 1;
 
 /** Safety-net time-outs in one run before it counts as a deadlock. */
 const NETS_MAX = 3;
+/** And after a death, when sleeps on locks may have to. */
+const NETS_MAX_DIED = 30;
+
+/** What may be chosen besides other threads. */
+export interface Ways {
+  /** The running thread can go on. */
+  readonly stay: boolean;
+  /** It can die. */
+  readonly die: boolean;
+  /** Others can go on in its place. */
+  readonly others: boolean;
+}
 
 /** Nobody can ever go on. */
 const NONE = -1;
@@ -58,8 +76,13 @@ function count(mask: number): number {
   return n;
 }
 
+/** A death is chosen at random as often as one of this many preemptions. */
+const DEATH_ODDS = 3;
+
 /** A choice at random, or NONE to keep to the default. */
-function dice(control: Control, me: number, stay: boolean): number {
+function dice(control: Control, me: number, { stay, die, others: switches }: Ways): number {
+  if (die && random(control, 65536 * DEATH_ODDS) < control.get(CHANCE)) return me | CHOICE_DEATH;
+  if (!switches) return NONE;
   const others = control.get(RUNNABLE) & ~(stay ? 1 << me : 0);
   const mortal = control.get(MORTAL);
   const ways = count(others) + count(mortal);
@@ -89,11 +112,15 @@ function next(control: Control, me: number): number {
     if (first === NONE || control.deadline(t) < control.deadline(first)) first = t;
   }
   if (first === NONE) return NONE;
-  if (control.sleepKind(first) === SLEEP_NET && control.get(NETS) >= NETS_MAX) return NONE;
+  const nets = control.get(NETS) + control.get(LOCK_NETS);
+  const most = control.get(DIED) === 0 ? NETS_MAX : NETS_MAX_DIED;
+  if (control.sleepKind(first) !== SLEEP_TIMED && nets >= most) return NONE;
   return first | CHOICE_TIMEOUT;
 }
 
-function possible(control: Control, choice: number): boolean {
+function possible(control: Control, me: number, choice: number, ways: Ways): boolean {
+  if ((choice & CHOICE_DEATH) !== 0) return ways.die && (choice & CHOICE_THREAD) === me;
+  if (!ways.others) return false;
   const t = choice & CHOICE_THREAD;
   if (t >= control.get(THREADS) || control.isDone(t)) return false;
   const runnable = (control.get(RUNNABLE) & (1 << t)) !== 0;
@@ -102,10 +129,9 @@ function possible(control: Control, choice: number): boolean {
 }
 
 /**
- * The choice at this step; `stay` says that the running thread could go on. Returns -1 when the run
- * is over, and then the control says why.
+ * The choice at this step. Returns -1 when the run is over, and then the control says why.
  */
-export function choose(control: Control, me: number, stay: boolean): number {
+export function choose(control: Control, me: number, ways: Ways): number {
   const step = control.get(STEP);
   control.set(STEP, step + 1);
   if (step >= control.get(STEPS_MAX)) {
@@ -114,26 +140,43 @@ export function choose(control: Control, me: number, stay: boolean): number {
   }
   if (step === control.get(NEXT_STEP)) {
     const choice = control.takeDecision();
-    if (possible(control, choice)) return choice;
+    if (possible(control, me, choice, ways)) return choice;
     const who = choice & CHOICE_THREAD;
     control.fail(DIVERGED, me, `at step ${step} the schedule names thread ${who}, which cannot`);
     return NONE;
   }
   if (control.get(CHANCE) > 0) {
-    const choice = dice(control, me, stay);
+    const choice = dice(control, me, ways);
     if (choice !== NONE) return choice;
   }
-  if (stay) return me;
+  if (ways.stay) return me;
   const choice = next(control, me);
   if (choice === NONE) control.fail(DEADLOCK, me, "every thread sleeps and nobody will wake one");
   return choice;
+}
+
+/** The running thread goes on, unless another one does. */
+export const STAY: Ways = { stay: true, die: false, others: true };
+/** And it may die. */
+export const STAY_OR_DIE: Ways = { stay: true, die: true, others: true };
+/** It goes on or dies. */
+export const DIE: Ways = { stay: true, die: true, others: false };
+/** It cannot go on. */
+export const LEAVE: Ways = { stay: false, die: false, others: true };
+
+/** Note that the running thread dies. */
+export function died(control: Control, me: number): void {
+  control.set(DEATHS, control.get(DEATHS) - 1);
+  control.set(DIED, control.get(DIED) | (1 << me));
 }
 
 /** Make it so that the chosen thread can go on, and return its number. */
 export function apply(control: Control, me: number, choice: number): number {
   const t = choice & CHOICE_THREAD;
   if ((choice & CHOICE_TIMEOUT) !== 0) {
-    if (control.sleepKind(t) === SLEEP_NET) control.set(NETS, control.get(NETS) + 1);
+    const kind = control.sleepKind(t);
+    if (kind === SLEEP_NET) control.set(NETS, control.get(NETS) + 1);
+    if (kind === SLEEP_LOCK) control.set(LOCK_NETS, control.get(LOCK_NETS) + 1);
     control.clockNs = Math.max(control.clockNs, control.deadline(t));
     control.wake(t, TIMED_OUT);
   }

@@ -13,7 +13,7 @@
  *   rows      what happened, in order; see rows.ts
  */
 
-/** Threads of a scenario, at most: the masks of a row have eight bits each. */
+/** Threads of a scenario, at most: the masks of a row have four bits each. */
 export const THREADS_MAX = 4;
 export const DECISIONS_MAX = 256;
 const TEXT_MAX = 2000;
@@ -43,6 +43,14 @@ export const STOP = 18;
 export const THREADS = 19;
 export const FREE_TIMEOUTS = 20;
 export const SWITCHES = 21;
+/** Threads that may still die in this run. */
+export const DEATHS = 22;
+/** Threads that have died, a mask. */
+export const DIED = 23;
+/** The run is to be told: plain stores have rows, too. */
+export const TELLING = 24;
+/** Sleeps on a lock that had to time out because nothing else could go on. */
+export const LOCK_NETS = 25;
 const CLOCK = 8; // of the Float64 view: words 16 and 17
 
 const GATES = 64;
@@ -79,6 +87,8 @@ export const DIVERGED = 4;
 /** Choices: a thread to go on with, or that thread after its sleep timed out. */
 export const CHOICE_THREAD = 0xff;
 export const CHOICE_TIMEOUT = 0x100;
+/** The running thread dies. */
+export const CHOICE_DEATH = 0x200;
 /** What a row has where nothing was chosen. */
 export const NO_CHOICE = -1;
 
@@ -88,9 +98,14 @@ export const SLEEP_ENDLESS = 0;
 export const SLEEP_NET = 1;
 /** The caller's time-out, or a timer. */
 export const SLEEP_TIMED = 2;
+/** The time-out of a sleep on a lock, which only matters after a death, too. */
+export const SLEEP_LOCK = 3;
 
 /** Thrown out of kernel code to end a run; nothing but the worker's loop catches it. */
 export class Aborted extends Error {}
+
+/** Thrown out of kernel code where its thread dies; nothing but the worker's loop catches it. */
+export class Died extends Error {}
 
 export class Control {
   readonly buffer: SharedArrayBuffer;
@@ -106,7 +121,7 @@ export class Control {
   }
 
   static make(stepsMax: number): Control {
-    const words = ROW_AREA + ROW_WORDS * (3 * stepsMax + 64);
+    const words = ROW_AREA + ROW_WORDS * (5 * stepsMax + 64);
     return new Control(new SharedArrayBuffer(Math.ceil(words / 2) * 8));
   }
 
@@ -256,10 +271,18 @@ export class Control {
   }
 
   /** Append a row; see rows.ts for what it means. Returns its number. */
-  row(kind: number, thread: number, word: number, x: number, y: number, choice: number): number {
+  row(
+    kind: number,
+    thread: number,
+    word: number,
+    x: number,
+    y: number,
+    choice: number,
+    mayDie = false,
+  ): number {
     const n = this.get(ROWS);
     if (n >= this.rowsMax) throw new RangeError("the run has more rows than there is room for");
-    const masks = (this.get(RUNNABLE) << 16) | (this.get(MORTAL) << 24);
+    const masks = (this.get(RUNNABLE) << 16) | (this.get(MORTAL) << 20) | (mayDie ? 1 << 24 : 0);
     const at = ROW_AREA + ROW_WORDS * n;
     this.c[at] = kind | (thread << 8) | masks;
     this.c[at + 1] = word;

@@ -26,7 +26,7 @@ export interface Replay extends Run {
 export async function replay(scenario: Scenario, decisions: readonly Decision[]): Promise<Replay> {
   const explored = await Explored.open(scenario, limitsOf(scenario.limits));
   try {
-    const run = explored.run(decisions);
+    const run = explored.run(decisions, undefined, true);
     explored.settle();
     const threads = scenario.threads.map(({ name }) => name);
     return { ...run, lines: story(rowsOf(explored.control), threads, explored.names) };

@@ -89,6 +89,8 @@ export class Names {
     exploreInstall({
       before: nothing,
       after: nothing,
+      read: nothing,
+      write: nothing,
       spin: nothing,
       lock: (_a, _lock, taken) => (taken ? undefined : this.#carved(k)),
       wait: () => {

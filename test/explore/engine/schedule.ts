@@ -2,12 +2,13 @@
 /**
  * Schedules as files: the scenario, where its run departs from the default, and what came of it.
  * A decision names the step and the thread that goes on there; with `timeout` it goes on because
- * its sleep timed out. Steps count operations, so a schedule fits the code it was found with.
+ * its sleep timed out; with `death` it does not go on, ever. Steps count operations, so a schedule
+ * fits the code it was found with.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CHOICE_THREAD, CHOICE_TIMEOUT } from "./control.js";
+import { CHOICE_DEATH, CHOICE_THREAD, CHOICE_TIMEOUT } from "./control.js";
 import type { Scenario } from "./scenario.js";
 import type { Found } from "./search.js";
 import type { Decision } from "./stage.js";
@@ -20,6 +21,7 @@ export interface ScheduleFile {
     readonly step: number;
     readonly thread: string;
     readonly timeout?: true;
+    readonly death?: true;
   }[];
   /** What was wrong. */
   readonly failure: string;
@@ -47,6 +49,7 @@ export function scheduleWrite(scenario: Scenario, found: Found, mutant?: string)
       step,
       thread: scenario.threads[choice & CHOICE_THREAD]?.name ?? "?",
       ...((choice & CHOICE_TIMEOUT) === 0 ? {} : { timeout: true }),
+      ...((choice & CHOICE_DEATH) === 0 ? {} : { death: true }),
     })),
     failure: found.failure,
   };
@@ -68,9 +71,10 @@ export function scheduleRead(path: string): ScheduleFile {
 
 /** The decisions of a file by thread number. */
 export function decisionsIn(file: ScheduleFile, scenario: Scenario): Decision[] {
-  return file.decisions.map(({ step, thread, timeout }) => {
+  return file.decisions.map(({ step, thread, timeout, death }) => {
     const number = scenario.threads.findIndex(({ name }) => name === thread);
     if (number < 0) throw new Error(`${scenario.name} has no thread ${thread}`);
+    if (death === true) return { step, choice: number | CHOICE_DEATH };
     return { step, choice: timeout === true ? number | CHOICE_TIMEOUT : number };
   });
 }

@@ -10,15 +10,18 @@ import { Sys } from "knell/sys";
 import type { Kthread } from "#src/arena/kthread.js";
 import { SUPER, Super } from "#src/arena/superblock.js";
 import { kernelBoot } from "#src/sys/kernel.js";
-import { apply, choose } from "./choose.js";
+import { apply, choose, LEAVE } from "./choose.js";
 import {
   BUDGET,
   CHANCE,
   Control,
   CULPRIT,
   DEADLOCK,
+  DEATHS,
+  DIED,
   DIVERGED,
   FREE_TIMEOUTS,
+  LOCK_NETS,
   NETS,
   RAN,
   RNG,
@@ -27,6 +30,7 @@ import {
   STEPS_MAX,
   STOP,
   SWITCHES,
+  TELLING,
   THREW,
   VERDICT,
 } from "./control.js";
@@ -119,12 +123,14 @@ export class Explored {
   }
 
   /** Run one schedule. */
-  run(decisions: readonly Decision[], dice?: Dice): Run {
+  run(decisions: readonly Decision[], dice?: Dice, telling = false): Run {
     const { control } = this;
     this.#snapshot.restore();
     control.reset(this.scenario.threads.length, CLOCK_START_NS);
     control.set(STEPS_MAX, this.#limits.steps);
     control.set(FREE_TIMEOUTS, this.scenario.timeouts === "choice" ? 1 : 0);
+    control.set(DEATHS, this.scenario.deaths ?? 1);
+    control.set(TELLING, telling ? 1 : 0);
     if (dice !== undefined) {
       control.set(RNG, dice.seed | 0 || 1);
       control.set(CHANCE, Math.round(dice.chance * 65536));
@@ -146,7 +152,7 @@ export class Explored {
   #go(): void {
     const { control } = this;
     const controller = this.scenario.threads.length;
-    const first = choose(control, controller - 1, false);
+    const first = choose(control, controller - 1, LEAVE);
     if (first < 0) return;
     control.row(ROW_START, NOBODY, 0, 0, 0, first);
     control.open(apply(control, NOBODY, first));
@@ -168,7 +174,8 @@ export class Explored {
       case DIVERGED:
         return control.text;
       case RAN:
-        if (nets > 0) return `lost wake: only the safety net got on with it, ${nets} times`;
+        if (nets + (control.get(DIED) === 0 ? control.get(LOCK_NETS) : 0) > 0)
+          return `lost wake: only the safety net got on with it, ${nets} times`;
         return this.#judge();
     }
     return "no verdict";
@@ -179,9 +186,11 @@ export class Explored {
     const k = renewed(this.#k);
     try {
       const returned = this.scenario.threads.map((_, me) => this.control.returned(me));
+      const dead = this.control.get(DIED);
+      const died = this.scenario.threads.map((_, me) => (dead & (1 << me)) !== 0);
       assert.equal(Super.netHits.load(k, SUPER), 0, "safety-net wakes that found work");
       checkInvariants(k);
-      this.scenario.check({ k, s: new Sys(k), shared: this.shared, park, returned });
+      this.scenario.check({ k, s: new Sys(k), shared: this.shared, park, returned, died });
       return null;
     } catch (error) {
       return error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -5,27 +5,57 @@
  * at its gate. A sleep on a word of the arena is simulated: the thread cannot be chosen until it is
  * notified or its time-out is chosen.
  */
-import { KernelPanic } from "#src/arena/kthread.js";
-import { LOCK_SLEEP_MS, NET_SLEEP_MS } from "#src/limits.js";
+import { KernelPanic, type Kthread } from "#src/arena/kthread.js";
+import { LOCK_SLEEP_MS, LOCKS_HELD_MAX, NET_SLEEP_MS } from "#src/limits.js";
 import {
+  OP_LOAD,
   OP_NOTIFY,
+  OP_PUBLISH,
   OP_RACY,
   OP_WAIT,
   type Turnstile,
   type WaitResult,
 } from "#src/sync/atomics-explore.js";
-import { apply, choose, TIMED_OUT, WOKEN } from "./choose.js";
+import { LOCK_OWNER_MASK } from "#src/sync/mutex.js";
+import {
+  apply,
+  choose,
+  DIE,
+  died,
+  LEAVE,
+  STAY,
+  STAY_OR_DIE,
+  TIMED_OUT,
+  type Ways,
+  WOKEN,
+} from "./choose.js";
 import {
   ABORT,
   Aborted,
+  CHOICE_DEATH,
   type Control,
+  DEATHS,
+  Died,
   NO_CHOICE,
   SLEEP_ENDLESS,
+  SLEEP_LOCK,
   SLEEP_NET,
   SLEEP_TIMED,
+  TELLING,
   THREADS,
 } from "./control.js";
-import { ROW_LOCKED, ROW_SLEEP, ROW_SPIN, ROW_SWITCH, ROW_UNLOCKING, ROW_WOKE } from "./rows.js";
+import {
+  ROW_DIED,
+  ROW_LOCKED,
+  ROW_REST,
+  ROW_SLEEP,
+  ROW_SPIN,
+  ROW_SWITCH,
+  ROW_UNLOCKING,
+  ROW_WOKE,
+  ROW_WRITE,
+} from "./rows.js";
+import type { Mortality } from "./scenario.js";
 
 /** Results of a wait in its row. */
 export const WAIT_NOT_EQUAL = 0;
@@ -37,7 +67,17 @@ export const WAIT_AWAITS = 3;
 /** The kernel's own time-outs are told from a caller's by their length. */
 function sleepKind(timeoutMs: number): number {
   if (timeoutMs === Number.POSITIVE_INFINITY) return SLEEP_ENDLESS;
-  return timeoutMs === NET_SLEEP_MS || timeoutMs === LOCK_SLEEP_MS ? SLEEP_NET : SLEEP_TIMED;
+  if (timeoutMs === LOCK_SLEEP_MS) return SLEEP_LOCK;
+  return timeoutMs === NET_SLEEP_MS ? SLEEP_NET : SLEEP_TIMED;
+}
+
+/** Whether the thread owns any of the locks in its record. */
+function ownsLock(k: Kthread): boolean {
+  for (let i = 0; i < LOCKS_HELD_MAX; i++) {
+    const lock = k.a[k.locksAt + i] as number;
+    if (lock !== 0 && ((k.a[lock] as number) & LOCK_OWNER_MASK) === k.owner) return true;
+  }
+  return false;
 }
 
 export class ThreadTurnstile implements Turnstile {
@@ -47,25 +87,118 @@ export class ThreadTurnstile implements Turnstile {
   #row = 0;
   /** A plain access was let through; what it did to its word is noted at the next operation. */
   #racy: Int32Array | null = null;
+  /** Where the thread may die. */
+  #mortality: Mortality = "nowhere";
+  readonly #k: Kthread;
+  /** Something that others can see has changed since a death was possible last. */
+  #changed = true;
+  /** It has just come back from a sleep. */
+  #woke = false;
+  /** It is in no call. */
+  #outside = false;
 
-  constructor(control: Control, me: number) {
+  constructor(control: Control, me: number, k: Kthread) {
     this.#control = control;
     this.#me = me;
+    this.#k = k;
+  }
+
+  /** From now on the thread may die, as a choice of the search. */
+  expose(mortality: Mortality): void {
+    this.#mortality = mortality;
+    this.#changed = true;
   }
 
   before(op: number, a: Int32Array, i: number, x: number, y: number): void {
     const control = this.#control;
     this.settle();
-    if (op === OP_RACY) this.#racy = a;
     if (control.get(ABORT) === 1) throw new Aborted();
-    const choice = this.#choose(true);
+    const die = this.#mayDie(op);
+    const choice = this.#choose(die ? STAY_OR_DIE : STAY);
     if (choice === this.#me) {
-      this.#row = control.row(op, this.#me, i, x, y, choice);
+      this.#row = control.row(op, this.#me, i, x, y, choice, die);
+    } else if (choice === (this.#me | CHOICE_DEATH)) {
+      this.#die(choice);
     } else {
-      control.row(ROW_SWITCH, this.#me, i, op, 0, choice);
+      control.row(ROW_SWITCH, this.#me, i, op, 0, choice, die);
       this.#handOver(choice);
+      this.#changed = true;
+      this.#rest();
       this.#row = control.row(op, this.#me, i, x, y, NO_CHOICE);
     }
+    this.#woke = false;
+    if (op === OP_RACY || op === OP_PUBLISH) this.#racy = a;
+    if (op !== OP_RACY && op !== OP_LOAD) this.#changed = true;
+  }
+
+  /**
+   * Whether the thread may die here, before its next operation. Where nothing has changed since it
+   * could have died before, that would be the same death.
+   */
+  #mayDie(op: number): boolean {
+    if (this.#mortality === "nowhere" || !this.#changed) return false;
+    if (this.#control.get(DEATHS) === 0) return false;
+    const k = this.#k;
+    if (this.#mortality === "parked") {
+      const parked = op === OP_WAIT || this.#woke || this.#outside;
+      if (!parked || ownsLock(k)) return false;
+    }
+    this.#changed = false;
+    return true;
+  }
+
+  #die(choice: number): never {
+    const control = this.#control;
+    control.row(ROW_REST, this.#me, 0, 0, 0, choice, true);
+    died(control, this.#me);
+    this.#mortality = "nowhere";
+    throw new Died();
+  }
+
+  /** A place outside of all calls, where the thread may die. */
+  outside(): void {
+    this.#outside = true;
+    this.#rest();
+    this.#outside = false;
+  }
+
+  /** A place where the thread does nothing, and may die. */
+  #rest(): void {
+    const control = this.#control;
+    this.settle();
+    if (!this.#mayDie(0)) return;
+    if (control.get(ABORT) === 1) throw new Aborted();
+    const choice = this.#choose(DIE);
+    if (choice !== this.#me) this.#die(choice);
+    control.row(ROW_REST, this.#me, 0, 0, 0, choice, true);
+  }
+
+  /** After its death, the thread's place is taken by whoever reaps it, who comes any time now. */
+  reaper(): void {
+    const control = this.#control;
+    const choice = this.#choose(STAY);
+    control.row(ROW_DIED, this.#me, 0, 0, 0, choice);
+    this.#handOver(choice);
+  }
+
+  read(_a: Int32Array, _i: number): void {}
+
+  write(a: Int32Array, i: number): void {
+    const control = this.#control;
+    const die = this.#mayDie(0);
+    this.#changed = true;
+    if (!die && control.get(TELLING) === 0) return;
+    this.settle();
+    if (control.get(ABORT) === 1) throw new Aborted();
+    let choice = NO_CHOICE;
+    if (die) {
+      choice = this.#choose(DIE);
+      if (choice !== this.#me) this.#die(choice);
+    }
+    const left = a[i] as number;
+    this.#row = control.row(ROW_WRITE, this.#me, i, left, 0, choice, die);
+    this.after(left);
+    this.#racy = a;
   }
 
   after(result: number): void {
@@ -112,12 +245,15 @@ export class ThreadTurnstile implements Turnstile {
     const control = this.#control;
     const deadline = Math.ceil(control.clockNs + timeoutMs * 1e6);
     control.sleep(this.#me, i, sleepKind(timeoutMs), deadline);
-    const choice = choose(control, this.#me, false);
+    const choice = choose(control, this.#me, LEAVE);
     control.row(ROW_SLEEP, this.#me, i, 0, 0, choice);
     if (choice < 0) throw new Aborted();
     this.#handOver(choice);
+    this.#changed = true;
+    this.#woke = true;
     const result = control.sleepResult(this.#me);
     control.rowResult(control.row(ROW_WOKE, this.#me, i, 0, 0, NO_CHOICE), result);
+    this.#rest();
     return result === TIMED_OUT ? "timed-out" : "ok";
   }
 
@@ -154,13 +290,15 @@ export class ThreadTurnstile implements Turnstile {
   spin(): void {
     const control = this.#control;
     if (control.get(ABORT) === 1) throw new Aborted();
-    const choice = this.#choose(false);
+    const choice = this.#choose(LEAVE);
     control.row(ROW_SPIN, this.#me, 0, 0, 0, choice);
     this.#handOver(choice);
+    this.#changed = true;
+    this.#rest();
   }
 
-  #choose(stay: boolean): number {
-    const choice = choose(this.#control, this.#me, stay);
+  #choose(ways: Ways): number {
+    const choice = choose(this.#control, this.#me, ways);
     if (choice < 0) throw new Aborted();
     return choice;
   }

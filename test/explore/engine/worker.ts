@@ -4,14 +4,17 @@ import { parentPort, workerData } from "node:worker_threads";
 import { Sys } from "knell/sys";
 import type { Kthread } from "#src/arena/kthread.js";
 import { exploreInstall } from "#src/sync/atomics-explore.js";
+import { type Ending, threadIntroduce, workerEnded } from "#src/sys/exits.js";
+import { slotNumber } from "#src/sys/handle.js";
 import { kernelAttach } from "#src/sys/kernel.js";
 import { scenarioNamed } from "../scenarios/index.js";
-import { apply, choose } from "./choose.js";
+import { apply, choose, LEAVE } from "./choose.js";
 import { EXPLORING } from "./condition.js";
 import {
   ABORT,
   Aborted,
   Control,
+  Died,
   NO_CHOICE,
   RETURNS_MAX,
   STOP,
@@ -19,7 +22,7 @@ import {
   THREW,
 } from "./control.js";
 import { ROW_END } from "./rows.js";
-import type { ScenarioThread, Shared } from "./scenario.js";
+import type { Dead, Scenario, Shared } from "./scenario.js";
 import { complaintOf, ThreadTurnstile } from "./turnstile.js";
 import { attached, hostOf, leftovers, renewed } from "./world.js";
 
@@ -32,25 +35,81 @@ export interface WorkerOrders {
   readonly me: number;
 }
 
-function runOnce(control: Control, me: number, thread: ScenarioThread, k: Kthread, shared: Shared) {
+/** By which number the warden would know the worker of a thread. */
+const HOST_THREAD = 1000;
+
+/** What the warden does when it hears that a worker has ended. */
+function wardenReap({ buffer, host, hostThread, number, name }: Dead): void {
+  const ending: Ending = { hostThread, worker: number, name, code: 1, error: "", relatives: [] };
+  if (!workerEnded(buffer, host, ending)) throw new Error("the thread table is full");
+}
+
+/** Run the thread's function; null if the thread died. */
+function live(turnstile: ThreadTurnstile, { scenario, k, shared, me }: Part): number[] | null {
+  const thread = scenario.threads[me];
+  if (thread === undefined) throw new RangeError(`there is no thread ${me}`);
+  const park = (timeoutMs: number): void => void turnstile.park(timeoutMs);
+  try {
+    turnstile.expose(thread.mayDie ?? "nowhere");
+    turnstile.outside();
+    const returned = thread.run({ k, s: new Sys(k), shared, park });
+    turnstile.outside();
+    if (returned.length > RETURNS_MAX) throw new RangeError("a thread returns too much");
+    const left = leftovers(k);
+    if (left !== null) throw new Error(left);
+    return [...returned];
+  } catch (error) {
+    if (error instanceof Died) return null;
+    throw error;
+  }
+}
+
+/** Clean up after a thread that died; so does another one, if who does dies, too. */
+function reapUntilDone(turnstile: ThreadTurnstile, { scenario, k, shared, me }: Part): void {
+  const dead: Dead = {
+    buffer: k.a.buffer as SharedArrayBuffer,
+    host: k.host,
+    number: slotNumber(k),
+    hostThread: HOST_THREAD + me,
+    name: scenario.threads[me]?.name ?? "",
+  };
+  for (;;) {
+    try {
+      turnstile.reaper();
+      turnstile.expose((scenario.deaths ?? 1) > 1 ? "anywhere" : "nowhere");
+      (scenario.reap ?? wardenReap)(dead, shared);
+      turnstile.settle();
+      return;
+    } catch (error) {
+      if (!(error instanceof Died)) throw error;
+    }
+  }
+}
+
+/** A thread of a scenario in one run. */
+interface Part {
+  readonly scenario: Scenario;
+  readonly k: Kthread;
+  readonly shared: Shared;
+  readonly me: number;
+}
+
+function runOnce(control: Control, part: Part): void {
   let returned: readonly number[] = [];
   if (control.get(ABORT) === 0) {
-    const fresh = renewed(k);
-    const turnstile = new ThreadTurnstile(control, me);
-    const park = (timeoutMs: number): void => void turnstile.park(timeoutMs);
+    const fresh = { ...part, k: renewed(part.k) };
+    const turnstile = new ThreadTurnstile(control, part.me, fresh.k);
     exploreInstall(turnstile);
     try {
-      returned = thread.run({ k: fresh, s: new Sys(fresh), shared, park });
-      turnstile.settle();
-      if (returned.length > RETURNS_MAX) throw new RangeError("a thread returns too much");
-      const left = leftovers(fresh);
-      if (left !== null) control.fail(THREW, me, left);
+      const lived = live(turnstile, fresh);
+      if (lived === null) reapUntilDone(turnstile, fresh);
+      else returned = lived;
     } catch (error) {
-      if (!(error instanceof Aborted)) control.fail(THREW, me, complaintOf(error));
+      if (!(error instanceof Aborted)) control.fail(THREW, part.me, complaintOf(error));
     }
     exploreInstall(null);
   }
-  control.finish(me, returned);
+  control.finish(part.me, returned);
 }
 
 /** The thread has ended: somebody else goes on, at last the controller. */
@@ -63,7 +122,7 @@ function passOn(control: Control, me: number): void {
     return;
   }
   if (control.get(ABORT) === 0) {
-    const choice = choose(control, me, false);
+    const choice = choose(control, me, LEAVE);
     if (choice >= 0) {
       control.row(ROW_END, me, 0, 0, 0, choice);
       next = apply(control, me, choice);
@@ -74,13 +133,14 @@ function passOn(control: Control, me: number): void {
 
 function serve({ control: buffer, arena, scenario, shared, me }: WorkerOrders): void {
   const control = new Control(buffer);
-  const thread = scenarioNamed(scenario).threads[me] as ScenarioThread;
   const k = attached(kernelAttach(arena, hostOf(control)));
+  threadIntroduce(k, HOST_THREAD + me, 0);
+  const part: Part = { scenario: scenarioNamed(scenario), k, shared, me };
   parentPort?.postMessage("ready");
   for (;;) {
     control.enter(me);
     if (control.get(STOP) === 1) return;
-    runOnce(control, me, thread, k, shared);
+    runOnce(control, part);
     passOn(control, me);
   }
 }

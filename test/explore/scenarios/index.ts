@@ -4,13 +4,15 @@ import type { Scenario } from "../engine/scenario.js";
 import * as awaiting from "./await.js";
 import { closeAdd, dupAdd } from "./close-add.js";
 import * as closing from "./closing.js";
+import * as death from "./death.js";
+import * as dying from "./dying.js";
 import { eventfdReadWrite, eventfdTwoSizes } from "./eventfd.js";
 import * as objects from "./objects.js";
 import { levelPollers, onlyOnePoller } from "./pollers.js";
 import * as register from "./register.js";
 import * as streams from "./streams.js";
 import * as teardown from "./teardown.js";
-import { toyBroken, toyMended } from "./toy.js";
+import { deathBroken, deathMended, toyBroken, toyMended } from "./toy.js";
 import { lostWake, passOn, timeoutClaim } from "./wake.js";
 
 export const scenarios: readonly Scenario[] = [
@@ -29,11 +31,14 @@ export const scenarios: readonly Scenario[] = [
   ...Object.values(closing),
   ...Object.values(streams),
   ...Object.values(teardown),
+  ...Object.values(death),
+  ...Object.values(dying),
   toyMended,
+  deathMended,
 ];
 
 /** Must fail. */
-export const canaries: readonly Scenario[] = [toyBroken];
+export const canaries: readonly Scenario[] = [toyBroken, deathBroken];
 
 export function scenarioNamed(name: string): Scenario {
   const scenario = [...scenarios, ...canaries].find((other) => other.name === name);

@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: ISC
 /**
- * A toy of the wait protocol, with no kernel in it but two spare words of its memory. In the broken
- * one the waiter says that it sleeps and then does not look again: a flag raised in between is seen
- * by nobody. The explorer must find that, or it finds nothing.
+ * Toys.
+ *
+ * The first is one of the wait protocol, with no kernel in it but two spare words of its memory. In
+ * the broken one the waiter says that it sleeps and then does not look again: a flag raised in
+ * between is seen by nobody. The explorer must find that, or it finds nothing.
+ *
+ * The second is a lock whose owner may die. Who reaps it has to free the lock, and in the broken
+ * one forgets the case that the owner had it.
  */
 import assert from "node:assert/strict";
-import { atomicLoad, atomicNotify, atomicStore, atomicWait } from "#src/sync/atomics-explore.js";
-import type { Scenario, Stage } from "../engine/scenario.js";
+import {
+  atomicCas,
+  atomicLoad,
+  atomicNotify,
+  atomicStore,
+  atomicWait,
+} from "#src/sync/atomics-explore.js";
+import type { Dead, Scenario, Shared, Stage } from "../engine/scenario.js";
 import { spareWords } from "../engine/world.js";
 
 const AWAKE = 0;
@@ -51,3 +62,54 @@ function toy(name: string, text: string, looksAgain: boolean): Scenario {
 
 export const toyBroken = toy("toy-broken", "the waiter hears of the flag (it does not)", false);
 export const toyMended = toy("toy-mended", "the waiter hears of the flag", true);
+
+const FREE = 0;
+
+/** Take a lock that holds the number of its owner, add to a counter under it, and free it. */
+function addLocked({ k, shared }: Stage, owner: number): readonly number[] {
+  const { lock, counter } = shared as { lock: number; counter: number };
+  for (;;) {
+    const found = atomicCas(k.a, lock, FREE, owner);
+    if (found === FREE) break;
+    atomicWait(k.a, lock, found, Number.POSITIVE_INFINITY);
+  }
+  const count = atomicLoad(k.a, counter) + 1;
+  atomicStore(k.a, counter, count);
+  freeLock(k.a, lock);
+  return [count];
+}
+
+function freeLock(a: Int32Array, lock: number): void {
+  atomicStore(a, lock, FREE);
+  atomicNotify(a, lock, 1);
+}
+
+const VICTIM = 1;
+const BYSTANDER = 2;
+
+function lockToy(name: string, text: string, frees: boolean): Scenario {
+  return {
+    name,
+    text,
+    threads: [
+      { name: "victim", mayDie: "anywhere", run: (stage) => addLocked(stage, VICTIM) },
+      { name: "bystander", run: (stage) => addLocked(stage, BYSTANDER) },
+    ],
+    canary: !frees,
+    setup: ({ k }) => ({ lock: spareWords(k), counter: spareWords(k) + 1 }),
+    reap({ buffer }: Dead, { lock = 0 }: Shared) {
+      const a = new Int32Array(buffer);
+      if (frees && atomicLoad(a, lock) === VICTIM) freeLock(a, lock);
+      // It may have died between freeing the lock and telling.
+      atomicNotify(a, lock, 1);
+    },
+    check(outcome) {
+      const [, [count]] = outcome.returned as [number[], number[]];
+      assert.ok(count === 1 || count === 2);
+    },
+    labels: ({ lock, counter }) => ({ [lock as number]: "lock", [counter as number]: "counter" }),
+  };
+}
+
+export const deathBroken = lockToy("toy-death-broken", "a dead owner's lock is freed (not)", false);
+export const deathMended = lockToy("toy-death-mended", "a dead owner's lock is freed", true);
