@@ -65,6 +65,8 @@ export const PACKET_BYTES_DEFAULT = 4096;
 
 /** A sleep on a lock is timed, since a wake can die with the thread it was given to. */
 export const LOCK_SLEEP_MS = 10;
+/** A thread that may not block spins on the first lock of a call for this long, then gives up. */
+export const LOCK_SPIN_MS = 20;
 /** A sleep of a waiter ends after this long when several threads are attached (a safety net). */
 export const NET_SLEEP_MS = 500;
 /** The adaptive spin budget starts here and stays within these bounds (nanoseconds). */

@@ -79,7 +79,9 @@ export class Counter extends KernelObject {
       result = countAdd(state.core.k, state.handle, n | 0, Math.floor(n / TWO_32) | 0);
     }
     if (result >= 0) return;
-    const why = result === -EAGAIN ? "the counter is full" : undefined;
+    const { canBlock } = state.core.k.host;
+    const full = canBlock ? "the counter is full" : "the counter is full, or in use";
+    const why = result === -EAGAIN ? full : undefined;
     throw new KernelError(-result, "write", "add", why);
   }
 

@@ -3,12 +3,13 @@
  * Waiting for one object without a queue of the program's: `sendAsync`, `take`, `read` and so on.
  * Each such call has a queue of its own while it waits, which also serves calls after it.
  */
-import { EBADF } from "../abi/errno.js";
+import { later } from "#host";
+import { EAGAIN, EBADF } from "../abi/errno.js";
 import { handleQueue } from "../sys/handle.js";
 import { argument, checkOptions, checkSignal, checkTimeout } from "./check.js";
 import { type Core, made } from "./core.js";
 import { KernelError } from "./errors.js";
-import { ObjectState } from "./object.js";
+import { ObjectState, RETRY_MS } from "./object.js";
 import { type EventsOptions, Queue } from "./queue.js";
 import { NOTHING, type Source } from "./source.js";
 
@@ -31,6 +32,27 @@ function putBack(core: Core, queue: Queue): void {
 }
 
 /**
+ * Do something that fails with EAGAIN in a thread that may not block while another one holds a
+ * lock: there it is tried until it does not.
+ */
+async function retried<T>(call: () => T): Promise<T> {
+  for (;;) {
+    try {
+      return call();
+    } catch (error) {
+      if (!(error instanceof KernelError && error.errno === EAGAIN)) throw error;
+    }
+    await new Promise<void>((resolve) => {
+      later(RETRY_MS, resolve);
+    });
+  }
+}
+
+function patiently<T>(core: Core, call: () => T): T | Promise<T> {
+  return core.k.host.canBlock ? call() : retried(call);
+}
+
+/**
  * Wait for one event of a source. Its value, NOTHING when the time is up.
  * @throws EBADF if the object was closed; the signal's reason
  */
@@ -41,9 +63,11 @@ export async function eventOf<V>(
   options: EventsOptions | undefined,
 ): Promise<V | typeof NOTHING> {
   const { core } = state;
-  const queue = queueFor(core);
-  const adding = queue.add("it", source);
+  const found = patiently(core, () => queueFor(core));
+  const queue = found instanceof Promise ? await found : found;
   try {
+    const added = patiently(core, () => queue.add("it", source));
+    const adding = added instanceof Promise ? await added : added;
     const [event] = await adding.wait(options);
     if (event === undefined) return NOTHING;
     if (!event.ended || !state.closed) return event.value as V;

@@ -13,7 +13,7 @@
  * leave their queues, and they look again afterwards.
  */
 import { keepAlive, later } from "#host";
-import { ENOMEM, ENOSYS } from "../abi/errno.js";
+import { EAGAIN, ENOMEM, ENOSYS } from "../abi/errno.js";
 import type { Kthread } from "../arena/kthread.js";
 import { awaitParkedUntil, kqueueAwait, kqueueAwaitCancel, PARKED } from "../event/await.js";
 import { clockMonotonic } from "../sync/clock.js";
@@ -30,6 +30,7 @@ import {
 } from "../sys/async.js";
 import type { Port } from "../sys/port.js";
 import { KernelError } from "./errors.js";
+import { RETRY_MS } from "./object.js";
 
 /** No time-out. */
 export const NEVER = Number.POSITIVE_INFINITY;
@@ -94,7 +95,7 @@ export class Loop {
       return;
     }
     if (!hasWaitAsync()) {
-      kqueueAwaitCancel(this.#k, waiting.port.kq, rec);
+      this.#unpark(one);
       this.#spare.push(rec);
       const why = "this runtime has no Atomics.waitAsync; use waitSync in a worker";
       throw new KernelError(ENOSYS, "kevent", "wait", why);
@@ -110,7 +111,7 @@ export class Loop {
   cancel(waiting: Waiting): void {
     const one = this.#byWaiting.get(waiting);
     if (one === undefined) return;
-    kqueueAwaitCancel(this.#k, waiting.port.kq, one.rec);
+    this.#unpark(one);
     firedTake(this.#k, this.#fired);
     this.#forget(one);
     if (this.#fired.length > 0) this.#run();
@@ -134,7 +135,7 @@ export class Loop {
   blocking<T>(call: () => T): T {
     if (this.#parked.size === 0) return call();
     const all = [...this.#parked.values()];
-    for (const one of all) kqueueAwaitCancel(this.#k, one.waiting.port.kq, one.rec);
+    for (const one of all) this.#unpark(one);
     firedTake(this.#k, this.#fired);
     // Everybody looks again afterwards, so it does not matter who was fired.
     this.#fired.length = 0;
@@ -174,6 +175,12 @@ export class Loop {
         one.until = awaitParkedUntil();
         return false;
       }
+      if (n === -EAGAIN) {
+        // This thread may not wait for the queue's lock. The record is as it was.
+        later(RETRY_MS, () => this.#retry(one));
+        one.until = NEVER;
+        return false;
+      }
       if (n < 0) waiting.failed(-n);
       else if (n === 0) waiting.timedOut();
       else if (!waiting.collected(n)) continue;
@@ -190,9 +197,23 @@ export class Loop {
 
   /** Look for a wait whose record may be parked or fired. */
   #lookAgain(one: Parked): void {
-    kqueueAwaitCancel(this.#k, one.waiting.port.kq, one.rec);
+    if (!kqueueAwaitCancel(this.#k, one.waiting.port.kq, one.rec)) {
+      later(RETRY_MS, () => this.#retry(one));
+      return;
+    }
     firedTake(this.#k, this.#fired);
     this.#look(one);
+  }
+
+  #retry(one: Parked): void {
+    if (this.#parked.get(one.rec) !== one) return;
+    this.#lookAgain(one);
+    this.#settle();
+  }
+
+  /** Take a record off its queue now, however long its lock is held: a cancel is final. */
+  #unpark(one: Parked): void {
+    while (!kqueueAwaitCancel(this.#k, one.waiting.port.kq, one.rec));
   }
 
   #forget(one: Parked): void {

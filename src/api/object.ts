@@ -4,8 +4,8 @@
  * who watches them in this thread hears when they are closed. One that is forgotten is closed when
  * it is collected as garbage, with one warning.
  */
-import { warn } from "#host";
-import { EBADF } from "../abi/errno.js";
+import { later, warn } from "#host";
+import { EAGAIN, EBADF } from "../abi/errno.js";
 import { type Handle, handleClose, handleLive } from "../sys/handle.js";
 import type { Core } from "./core.js";
 import { KernelError } from "./errors.js";
@@ -13,6 +13,9 @@ import { KernelError } from "./errors.js";
 /** The key of `using`, where the runtime has it. */
 export const DISPOSE: typeof Symbol.dispose =
   Symbol.dispose ?? (Symbol.for("knell.dispose") as typeof Symbol.dispose);
+
+/** How long a thread that may not block waits before it tries once more what was EAGAIN. */
+export const RETRY_MS = 1;
 
 /** A registration that wants to know when its object is closed. */
 export interface Watcher {
@@ -43,11 +46,23 @@ export class ObjectState {
   }
 
   close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.core.states.delete(this);
-    for (const watcher of [...this.watchers]) watcher.sourceClosed();
-    handleClose(this.core.k, this.handle);
+    if (!this.closed) {
+      this.closed = true;
+      for (const watcher of [...this.watchers]) watcher.sourceClosed();
+    }
+    this.#release();
+  }
+
+  /** A thread that may not wait for the descriptor table comes back later, or when it leaves. */
+  #release(): void {
+    const { core } = this;
+    if (!core.states.has(this)) return;
+    let result: number;
+    do {
+      result = handleClose(core.k, this.handle);
+    } while (result === -EAGAIN && !core.open);
+    if (result === -EAGAIN) later(RETRY_MS, () => this.#release());
+    else core.states.delete(this);
   }
 }
 

@@ -4,13 +4,14 @@
  * waits. It is apart from the Queue that programs hold, so that a forgotten Queue can be noticed
  * while its kernel still knows what to close; a pending wait keeps its Queue.
  */
-import { EBADF, EDEADLK, EEXIST, EINVAL, ENOENT } from "../abi/errno.js";
+import { later } from "#host";
+import { EAGAIN, EBADF, EDEADLK, EEXIST, EINVAL, ENOENT } from "../abi/errno.js";
 import { clockMonotonic } from "../sync/clock.js";
 import { Port, timeoutOf, watchesUser, watchKey } from "../sys/port.js";
 import type { Core } from "./core.js";
 import { KernelError } from "./errors.js";
 import { NEVER, type Waiting } from "./loop.js";
-import type { ObjectState, Watcher } from "./object.js";
+import { type ObjectState, RETRY_MS, type Watcher } from "./object.js";
 import { ENDED, NOTHING, type Opened, type SourceSpec } from "./source.js";
 
 /** An event before its types are known. */
@@ -128,6 +129,8 @@ export class QueueCore implements Watcher {
   readonly #users = new Map<number, Registration>();
   readonly #byId: (Registration | undefined)[] = [];
   readonly #freeIds: number[] = [];
+  /** Numbers of registrations that are to go from the kernel as soon as it can be locked. */
+  readonly #leaving = new Set<number>();
   /** Events that did not come from the kernel. */
   #pending: AnyEvent[] = [];
 
@@ -194,8 +197,27 @@ export class QueueCore implements Watcher {
 
   /** Unregister, here and in the kernel. */
   #drop(one: Registration): void {
-    this.port.remove(one.opened.watch, one.id);
+    if (this.port.remove(one.opened.watch, one.id) === -EAGAIN) this.#dropLater(one);
     this.#forget(one);
+  }
+
+  /**
+   * This thread may not wait for the queue's lock now. Until the registration is gone its number is
+   * nobody else's, so that what the kernel still reports for it is passed over (convertOne).
+   */
+  #dropLater(one: Registration): void {
+    this.#leaving.add(one.id);
+    later(RETRY_MS, () => {
+      if (this.state.closed) return;
+      // Added again meanwhile, it is that registration's, in the kernel too.
+      const again = this.#byKey.has(one.key);
+      if (!again && this.port.remove(one.opened.watch, one.id) === -EAGAIN) {
+        this.#dropLater(one);
+        return;
+      }
+      this.#leaving.delete(one.id);
+      this.#freeIds.push(one.id);
+    });
   }
 
   /** The kernel has no such registration any more: forget it here. */
@@ -204,7 +226,7 @@ export class QueueCore implements Watcher {
     this.#byTag.delete(one.tag);
     this.#byKey.delete(one.key);
     this.#byId[one.id - 1] = undefined;
-    this.#freeIds.push(one.id);
+    if (!this.#leaving.has(one.id)) this.#freeIds.push(one.id);
     if (watchesUser(opened.watch)) this.#users.delete(opened.watch.ident);
     opened.state?.watchers.delete(one);
     opened.dropped?.();
@@ -327,6 +349,7 @@ export class QueueCore implements Watcher {
   #poll(max: number): AnyEvent[] {
     for (;;) {
       const n = this.port.collect(max, 0);
+      if (n === -EAGAIN) return [];
       if (n < 0) throw new KernelError(-n, "kevent", "wait", "the queue was closed");
       if (n === 0) return [];
       const events = this.convert(n);

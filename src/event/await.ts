@@ -5,10 +5,10 @@
  * the record is FREE again after each of these. A record that comes back early may still be on the
  * thread's list of fired ones: cancel, take that list, and only then link the record again.
  */
-import { EBADF } from "../abi/errno.js";
+import { EAGAIN, EBADF } from "../abi/errno.js";
 import type { Kthread } from "../arena/kthread.js";
 import { clockMonotonic } from "../sync/clock.js";
-import { mutexLock } from "../sync/mutex.js";
+import { mutexLockFirst } from "../sync/mutex.js";
 import { RANK_QUEUE } from "../sync/order.js";
 import {
   REC_ARMED,
@@ -40,7 +40,8 @@ export function awaitParkedUntil(): number {
 
 /**
  * Collect what is ready, or link the record until `deadline` (monotonic, Infinity for none).
- * Returns the number of events, 0 when the time is up, PARKED, or -EBADF when the queue is closed.
+ * Returns the number of events, 0 when the time is up, PARKED, -EBADF when the queue is closed, or
+ * -EAGAIN, and then the record is as it was, from a thread that may not wait for the queue's lock.
  */
 export function kqueueAwait(
   k: Kthread,
@@ -51,7 +52,8 @@ export function kqueueAwait(
   rec: WaitrecPtr,
   deadline: number,
 ): number {
-  if (!settle(k, kq, rec)) return -EBADF;
+  const settled = settle(k, kq, rec);
+  if (settled !== 0) return settled;
   if (kqueueLock(k, kq, generation) !== 0) return -EBADF;
   timersPollLocked(k, kq);
   if (k.pokes.length > 0) {
@@ -71,14 +73,17 @@ export function kqueueAwait(
   return result;
 }
 
-/** Cancel: the record is FREE afterwards, and a wake that it was given is passed on. */
-export function kqueueAwaitCancel(k: Kthread, kq: KqueuePtr, rec: WaitrecPtr): void {
-  settle(k, kq, rec);
+/**
+ * Cancel: the record is FREE afterwards, and a wake that it was given is passed on. False, and then
+ * nothing has changed, from a thread that may not wait for the queue's lock.
+ */
+export function kqueueAwaitCancel(k: Kthread, kq: KqueuePtr, rec: WaitrecPtr): boolean {
+  return settle(k, kq, rec) !== -EAGAIN;
 }
 
-/** Unlink the record if it is linked. False if the queue was closed under it. */
-function settle(k: Kthread, kq: KqueuePtr, rec: WaitrecPtr): boolean {
-  mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
+/** Unlink the record if it is linked. 0, -EBADF if the queue was closed under it, -EAGAIN. */
+function settle(k: Kthread, kq: KqueuePtr, rec: WaitrecPtr): number {
+  if (!mutexLockFirst(k, Kqueue.lock.at(kq), RANK_QUEUE)) return -EAGAIN;
   const was = Waitrec.state.get(k, rec);
   if (was === REC_ARMED || was === REC_CLAIMED || was === REC_DETACHED) {
     waitUnlinkLocked(k, kqWaitq(kq), rec);
@@ -86,5 +91,5 @@ function settle(k: Kthread, kq: KqueuePtr, rec: WaitrecPtr): boolean {
   if (was === REC_CLAIMED) passOnLocked(k, kq);
   kqueueUnlock(k, kq);
   if (k.deferred !== 0) deferredRun(k);
-  return was !== REC_DETACHED;
+  return was === REC_DETACHED ? -EBADF : 0;
 }

@@ -5,9 +5,9 @@
  * lock in the middle of a call either leaves a claimed knote behind, which keeps the queue from
  * being freed, or compares the generation again.
  */
-import { EBADF } from "../abi/errno.js";
+import { EAGAIN, EBADF } from "../abi/errno.js";
 import type { Kthread } from "../arena/kthread.js";
-import { mutexLock, mutexUnlock } from "../sync/mutex.js";
+import { mutexLock, mutexLockFirst, mutexUnlock } from "../sync/mutex.js";
 import { RANK_QUEUE } from "../sync/order.js";
 import { KQ_OPEN, Kqueue, type KqueuePtr } from "./structs.js";
 
@@ -17,6 +17,14 @@ export const KQ_GONE = -0x10000;
 /** Lock the queue of a handle. Returns 0, or -EBADF and then it is not locked. */
 export function kqueueLock(k: Kthread, kq: KqueuePtr, generation: number): number {
   mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
+  if (Kqueue.state.get(k, kq) === KQ_OPEN && Kqueue.generation.hint(k, kq) === generation) return 0;
+  mutexUnlock(k, Kqueue.lock.at(kq));
+  return -EBADF;
+}
+
+/** As kqueueLock, as the first lock of a call; -EAGAIN if this thread may not wait for it. */
+export function kqueueLockFirst(k: Kthread, kq: KqueuePtr, generation: number): number {
+  if (!mutexLockFirst(k, Kqueue.lock.at(kq), RANK_QUEUE)) return -EAGAIN;
   if (Kqueue.state.get(k, kq) === KQ_OPEN && Kqueue.generation.hint(k, kq) === generation) return 0;
   mutexUnlock(k, Kqueue.lock.at(kq));
   return -EBADF;

@@ -33,7 +33,7 @@ import {
 import { deferredRun } from "./defer.js";
 import { scanLocked } from "./deliver.js";
 import { type Change, ERRNO_MASK, IN_ATTACH } from "./filterops.js";
-import { KQ_GONE, kqueueLock, kqueueUnlock } from "./lock.js";
+import { KQ_GONE, kqueueLock, kqueueLockFirst, kqueueUnlock } from "./lock.js";
 import { knoteExpireLocked } from "./nest.js";
 import { queueWakeLocked } from "./ready.js";
 import { ADDED, changeRead, kqueueRegisterLocked, SKIPPED } from "./register.js";
@@ -214,7 +214,7 @@ export function kqueueKevent(
   nev: number,
   timeoutNs: number,
 ): number {
-  const bad = kqueueLock(k, kq, generation);
+  const bad = kqueueLockFirst(k, kq, generation);
   if (bad !== 0) return bad;
   if (nch > 0) {
     // What came due before this call was activated before what this call activates.

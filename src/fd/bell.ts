@@ -4,7 +4,7 @@
  * for each of them separately; nobody consumes it for others. The count is the object's edge
  * count, so ringing is nothing but a notification.
  */
-import { EBADF, EINVAL, ENXIO } from "../abi/errno.js";
+import { EAGAIN, EBADF, EINVAL, ENXIO } from "../abi/errno.js";
 import { EVFILT_READ } from "../abi/event.js";
 import type { Kthread } from "../arena/kthread.js";
 import { defineStruct, NIL, type Ptr, word } from "../arena/layout.js";
@@ -19,6 +19,7 @@ import {
   type ObjectPtr,
   objectInit,
   objectLock,
+  objectLockFirst,
   objectRetireLocked,
   objectUnlock,
 } from "../kern/object.js";
@@ -49,9 +50,9 @@ export function bellMake(k: Kthread): FilePtr {
   return fp;
 }
 
-/** Ring: every queue that watches the bell hears it. Returns 0 or -EBADF. Never sleeps for long. */
+/** Ring: every queue that watches the bell hears it. 0, -EBADF, -EAGAIN. Never sleeps for long. */
 export function bellRing(k: Kthread, p: BellPtr, fp: FilePtr): number {
-  objectLock(k, p);
+  if (!objectLockFirst(k, p)) return -EAGAIN;
   if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
   Bell.rings.add(k, p, 1);
   klistNotifyLocked(k, p);

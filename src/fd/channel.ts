@@ -11,7 +11,7 @@ import { SUPER, Super } from "../arena/superblock.js";
 import { deferredRun } from "../event/defer.js";
 import { published } from "../kern/alloc.js";
 import { type FileOps, type FilePtr, FREAD, FT_CHANNEL, FWRITE, fileAlloc } from "../kern/file.js";
-import { Obj, objectLock, objectUnlock } from "../kern/object.js";
+import { Obj, objectLockFirst, objectUnlock } from "../kern/object.js";
 import { mutexLock, mutexUnlock } from "../sync/mutex.js";
 import { RANK_THREADS } from "../sync/order.js";
 import { ioObject, objectDone, objectSleep } from "./io.js";
@@ -65,7 +65,7 @@ export function channelSend(
   bytes: Uint8Array,
   length: number,
 ): number {
-  objectLock(k, p);
+  if (!objectLockFirst(k, p)) return -EAGAIN;
   for (;;) {
     if (fp !== 0 && Obj.file2.get(k, p) !== fp) return objectDone(k, p, -EBADF);
     if (Pipe.closed.get(k, p) !== 0) return objectDone(k, p, -EPIPE);
@@ -92,7 +92,7 @@ export function channelReceive(
   nonblock: boolean,
   into: Uint8Array,
 ): number {
-  objectLock(k, p);
+  if (!objectLockFirst(k, p)) return -EAGAIN;
   for (;;) {
     if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
     if (Pipe.records.get(k, p) > 0) {
@@ -112,17 +112,17 @@ export function channelReceive(
   }
 }
 
-/** Length of the next record, 0 if there is none (any more). */
+/** Length of the next record, 0 if there is none (any more), or the thread may not wait for it. */
 export function channelNeed(k: Kthread, p: PipePtr): number {
-  objectLock(k, p);
+  if (!objectLockFirst(k, p)) return 0;
   const length = Pipe.records.get(k, p) > 0 ? recordLengthLocked(k, p) : 0;
   objectUnlock(k, p);
   return length;
 }
 
-/** Nothing more will be sent; what is in the ring can still be received. Returns 0 or -EBADF. */
+/** Nothing more will be sent; what is there can be received. 0, -EBADF, -EAGAIN. */
 export function channelEnd(k: Kthread, p: PipePtr, fp: FilePtr): number {
-  objectLock(k, p);
+  if (!objectLockFirst(k, p)) return -EAGAIN;
   if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
   Pipe.closed.set(k, p, Pipe.closed.get(k, p) | PIPE_NO_WRITER);
   changedLocked(k, p);

@@ -47,6 +47,7 @@ import {
   type ObjectPtr,
   objectInit,
   objectLock,
+  objectLockFirst,
   objectRetireLocked,
   objectUnlock,
   viewOf,
@@ -244,7 +245,7 @@ export function eventfdRead(
   nonblock: boolean,
   into: Taken,
 ): number {
-  objectLock(k, p);
+  if (!objectLockFirst(k, p)) return -EAGAIN;
   for (;;) {
     if (Obj.file.get(k, p) !== fp || File.generation.get(k, fp) !== generation) {
       return objectDone(k, p, -EBADF);
@@ -277,7 +278,7 @@ export function eventfdWrite(
   hi: number,
 ): number {
   if ((lo & hi) === -1) return -EINVAL;
-  objectLock(k, p);
+  if (!objectLockFirst(k, p)) return -EAGAIN;
   for (;;) {
     if (Obj.file.get(k, p) !== fp || File.generation.get(k, fp) !== generation) {
       return objectDone(k, p, -EBADF);

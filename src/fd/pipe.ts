@@ -20,7 +20,13 @@ import {
   fileAbandon,
   fileAlloc,
 } from "../kern/file.js";
-import { Obj, objectLock, objectRetireLocked, objectUnlock } from "../kern/object.js";
+import {
+  Obj,
+  objectLock,
+  objectLockFirst,
+  objectRetireLocked,
+  objectUnlock,
+} from "../kern/object.js";
 import { ioObject, objectDone, objectSleep } from "./io.js";
 import {
   changedLocked,
@@ -71,7 +77,7 @@ export function pipeWrite(
   bytes: Uint8Array,
   length: number,
 ): number {
-  objectLock(k, p);
+  if (!objectLockFirst(k, p)) return -EAGAIN;
   let written = 0;
   for (;;) {
     if (Obj.file2.get(k, p) !== fp || File.generation.get(k, fp) !== generation) {
@@ -104,7 +110,7 @@ export function pipeRead(
   room: number,
 ): number {
   if (room === 0) return 0;
-  objectLock(k, p);
+  if (!objectLockFirst(k, p)) return -EAGAIN;
   for (;;) {
     if (Obj.file.get(k, p) !== fp || File.generation.get(k, fp) !== generation) {
       return objectDone(k, p, -EBADF);

@@ -13,13 +13,18 @@ import { NIL, type Ptr } from "../arena/layout.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { type ZoneDef, zoneGiveLocked, zoneHasLocked, zoneTakeLocked } from "../arena/zone.js";
 import { LIMBO_MAX } from "../limits.js";
-import { mutexLock, mutexUnlock } from "../sync/mutex.js";
+import { mutexLock, mutexReady, mutexUnlock } from "../sync/mutex.js";
 import { RANK_MEMORY } from "../sync/order.js";
 
 function injectedFailure(k: Kthread): boolean {
   if (k.failAllocation === 0) return false;
   k.failAllocation--;
   return k.failAllocation === 0;
+}
+
+/** Whether a call may begin that allocates first; see mutexReady. */
+export function memoryReady(k: Kthread): boolean {
+  return mutexReady(k, Super.memoryLock.at(SUPER), RANK_MEMORY);
 }
 
 /** A slot, in limbo until `published`; NIL when there is none. Contents are what they were. */

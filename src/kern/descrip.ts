@@ -24,7 +24,7 @@ import {
 } from "../abi/fcntl.js";
 import type { Kthread } from "../arena/kthread.js";
 import { DESCRIPTORS_MAX } from "../limits.js";
-import { mutexLock, mutexUnlock } from "../sync/mutex.js";
+import { mutexLock, mutexReady, mutexUnlock } from "../sync/mutex.js";
 import { RANK_TABLE } from "../sync/order.js";
 import {
   curtable,
@@ -47,6 +47,11 @@ import { File, type FilePtr, FREAD, FWRITE, fileDrop, fileHold, upperLayers } fr
 
 function lockTable(k: Kthread, table: TablePtr): void {
   mutexLock(k, Fdtable.lock.at(table), RANK_TABLE);
+}
+
+/** Whether a call may begin that looks at the table first; see mutexReady. */
+export function tableReady(k: Kthread): boolean {
+  return mutexReady(k, Fdtable.lock.at(curtable(k)), RANK_TABLE);
 }
 
 function unlockTable(k: Kthread, table: TablePtr): void {

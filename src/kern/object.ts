@@ -27,7 +27,7 @@ import {
   word,
 } from "../arena/layout.js";
 import { VIEW_DATA_MAX } from "../limits.js";
-import { mutexLock, mutexUnlock } from "../sync/mutex.js";
+import { mutexLock, mutexLockFirst, mutexUnlock } from "../sync/mutex.js";
 import { RANK_OBJECT } from "../sync/order.js";
 
 export type ObjectPtr = Ptr<"object">;
@@ -67,6 +67,11 @@ export function viewOf(data: number, eof: boolean): number {
 
 export function objectLock(k: Kthread, obj: ObjectPtr): void {
   mutexLock(k, Obj.lockAt.get(k, obj), RANK_OBJECT);
+}
+
+/** As objectLock, as the first lock of a call; false, unlocked, if this thread may not wait. */
+export function objectLockFirst(k: Kthread, obj: ObjectPtr): boolean {
+  return mutexLockFirst(k, Obj.lockAt.get(k, obj), RANK_OBJECT);
 }
 
 export function objectUnlock(k: Kthread, obj: ObjectPtr): void {

@@ -11,6 +11,11 @@
  * A thread writes the lock's index to its record in the arena before it tries, and removes it
  * after releasing, so that whoever recovers after its death finds every lock it may own.
  *
+ * A thread that may not block, such as a page's own, spins instead of sleeping. It does so without
+ * limit for a lock that it needs to finish what it has begun: those are held briefly, by threads
+ * that run. For the first lock of a call, when nothing has been changed yet, it gives up after
+ * LOCK_SPIN_MS (mutexLockFirst, mutexReady), and the call fails with EAGAIN.
+ *
  * Locks are not recursive. The checked build verifies rank order and ownership.
  */
 import {
@@ -24,7 +29,7 @@ import {
 } from "#atomics";
 import { lockDropped, lockWanted } from "#field";
 import { KernelPanic, type Kthread } from "../arena/kthread.js";
-import { LOCK_SLEEP_MS, LOCKS_HELD_MAX } from "../limits.js";
+import { LOCK_SLEEP_MS, LOCK_SPIN_MS, LOCKS_HELD_MAX } from "../limits.js";
 
 /** Bit of the lock word: somebody may be asleep on it. */
 export const LOCK_WAITERS = 0x40000000;
@@ -42,6 +47,46 @@ export function mutexLock(k: Kthread, lock: number, rank: number): void {
   k.lockDepth = depth + 1;
   if (atomicCas(k.a, lock, 0, k.owner) !== 0) mutexLockContended(k, lock);
   lockPoint(k.a, lock, true);
+}
+
+/**
+ * Take a lock before anything was changed. False if the thread may not block and somebody else has
+ * held the lock for LOCK_SPIN_MS; it is not held then. Under another lock it is mutexLock.
+ */
+export function mutexLockFirst(k: Kthread, lock: number, rank: number): boolean {
+  if (!k.host.canBlock && k.lockDepth === 0) return mutexLockInTime(k, lock, rank);
+  mutexLock(k, lock, rank);
+  return true;
+}
+
+/** Whether the lock can be had by now: for calls that take it somewhere inside, before others. */
+export function mutexReady(k: Kthread, lock: number, rank: number): boolean {
+  if (k.host.canBlock || k.lockDepth !== 0) return true;
+  if (!mutexLockInTime(k, lock, rank)) return false;
+  mutexUnlock(k, lock);
+  return true;
+}
+
+function mutexLockInTime(k: Kthread, lock: number, rank: number): boolean {
+  const a = k.a;
+  lockWanted(k, lock, rank);
+  // The host's clock: a kernel's manual clock stands still while its threads run.
+  const end = k.host.monotonicNs() + LOCK_SPIN_MS * 1e6;
+  a[k.locksAt] = lock;
+  k.lockDepth = 1;
+  for (;;) {
+    for (let turn = 0; turn < SPIN_TURNS; turn++) {
+      if (atomicLoad(a, lock) === 0 && atomicCas(a, lock, 0, k.owner) === 0) {
+        lockPoint(a, lock, true);
+        return true;
+      }
+      spinHint();
+    }
+    if (k.host.monotonicNs() >= end) break;
+  }
+  lockDropped(k, lock);
+  forgetLock(k, lock);
+  return false;
 }
 
 /** Release a lock that this thread holds. Never sleeps. */

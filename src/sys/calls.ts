@@ -3,7 +3,7 @@
  * System calls: check and bound every argument, find the object, call, return a count or -errno.
  * Nothing below this file checks what a program passed in.
  */
-import { EBADF, EFAULT, EINVAL, ENOMEM } from "../abi/errno.js";
+import { EAGAIN, EBADF, EFAULT, EINVAL, ENOMEM } from "../abi/errno.js";
 import { KEVENT_WORDS } from "../abi/event.js";
 import {
   EFD_CLOEXEC,
@@ -24,8 +24,8 @@ import { kqueueKevent, WAIT_FOREVER } from "../event/scan.js";
 import { Kqueue } from "../event/structs.js";
 import { eventfdMake } from "../fd/eventfd.js";
 import { pipeMake } from "../fd/pipe.js";
-import { published } from "../kern/alloc.js";
-import { fdClose, fdGet, fdInstall } from "../kern/descrip.js";
+import { memoryReady, published } from "../kern/alloc.js";
+import { fdClose, fdGet, fdInstall, tableReady } from "../kern/descrip.js";
 import { curtable, Fdentry, fdEntry } from "../kern/fdtable.js";
 import {
   File,
@@ -66,6 +66,7 @@ export function timeoutNs(sec: number, nsec: number): number {
 /** kqueue(2), kqueue1(2), kqueuex(2). Returns a descriptor, -EINVAL, -EMFILE, -ENOMEM. */
 export function sysKqueue(k: Kthread, flags: number): number {
   if ((flags & ~(KQUEUE_CLOEXEC | KQUEUE_CPONFORK)) !== 0) return -EINVAL;
+  if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.kqueue);
   const fd = kqueueCreate(k, (flags & KQUEUE_CLOEXEC) !== 0, 0, (flags & KQUEUE_CPONFORK) !== 0);
   callLeave(k);
@@ -135,6 +136,7 @@ function install(k: Kthread, fp: FilePtr, cloexec: boolean): number {
 export function sysEventfd(k: Kthread, initval: number, flags: number): number {
   if ((flags & ~(EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC)) !== 0) return -EINVAL;
   if (initval >>> 0 !== initval) return -EINVAL;
+  if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.eventfd);
   const fd = install(k, eventfdMake(k, initval, flags), (flags & EFD_CLOEXEC) !== 0);
   callLeave(k);
@@ -145,6 +147,7 @@ export function sysEventfd(k: Kthread, initval: number, flags: number): number {
 export function sysPipe2(k: Kthread, fds: Int32Array, flags: number): number {
   if ((flags & ~(O_NONBLOCK | O_CLOEXEC | O_DIRECT)) !== 0) return -EINVAL;
   if (fds.length < 2) return -EFAULT;
+  if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.pipe2);
   const result = pipeInstall(k, fds, flags);
   callLeave(k);
@@ -186,6 +189,7 @@ function transfer(k: Kthread, fd: number, mode: number, call: number, move: Tran
   if (fp === 0) return -EBADF;
   const held = (File.flags.hint(k, fp) & O_NONBLOCK) === 0;
   if (held) {
+    if (!tableReady(k)) return -EAGAIN;
     fp = fdGet(k, fd);
     if (fp === 0) return -EBADF;
   }

@@ -7,10 +7,10 @@
  * Descriptor numbers belong to the process, so they are good in every thread attached to it. A Sys
  * belongs to the thread that made it.
  */
-import { EFAULT, EINVAL } from "../abi/errno.js";
+import { EAGAIN, EFAULT, EINVAL } from "../abi/errno.js";
 import { KQUEUE_CLOEXEC, O_CLOEXEC, O_NONBLOCK } from "../abi/fcntl.js";
 import type { Kthread } from "../arena/kthread.js";
-import { fdClose, fdDup, fdDup2, fdFcntl, limitDescriptors } from "../kern/descrip.js";
+import { fdClose, fdDup, fdDup2, fdFcntl, limitDescriptors, tableReady } from "../kern/descrip.js";
 import { curproc, Proc, procUid } from "../kern/process.js";
 import {
   sysEventfd,
@@ -76,6 +76,11 @@ export class Sys {
   get #live(): Kthread {
     if (this.#k.left) throw new Error("The kernel of this Sys was closed in this thread");
     return this.#k;
+  }
+
+  /** Whether a call that looks at the descriptor table first may begin; if not, it is EAGAIN. */
+  get #ready(): boolean {
+    return tableReady(this.#live);
   }
 
   #ret(result: number): number {
@@ -178,41 +183,44 @@ export class Sys {
 
   /** @returns 0 or -EBADF */
   close(fd: number): number {
-    return this.#ret(fdClose(this.#live, fdOf(fd)));
+    return this.#ret(this.#ready ? fdClose(this.#live, fdOf(fd)) : -EAGAIN);
   }
 
   /** @returns the lowest free number, now a second name of the file, -EBADF, -EMFILE */
   dup(fd: number): number {
-    return this.#ret(fdDup(this.#live, fdOf(fd), 0, false));
+    return this.#ret(this.#ready ? fdDup(this.#live, fdOf(fd), 0, false) : -EAGAIN);
   }
 
   /** Make `to` name the file of `from`. @returns `to`, -EBADF, -EBUSY */
   dup2(from: number, to: number): number {
-    return this.#ret(fdDup2(this.#live, fdOf(from), fdOf(to), false));
+    return this.#ret(this.#ready ? fdDup2(this.#live, fdOf(from), fdOf(to), false) : -EAGAIN);
   }
 
   /** As dup2, with O_CLOEXEC; equal numbers are -EINVAL. */
   dup3(from: number, to: number, given: number): number {
     const flags = flagsOf(given);
     if ((flags & ~O_CLOEXEC) !== 0 || from === to) return this.#ret(-EINVAL);
-    return this.#ret(fdDup2(this.#live, fdOf(from), fdOf(to), (flags & O_CLOEXEC) !== 0));
+    const cloexec = (flags & O_CLOEXEC) !== 0;
+    return this.#ret(this.#ready ? fdDup2(this.#live, fdOf(from), fdOf(to), cloexec) : -EAGAIN);
   }
 
   /** F_DUPFD, F_DUPFD_CLOEXEC, F_DUP2FD, F_GETFD, F_SETFD, F_GETFL, F_SETFL. */
   fcntl(fd: number, cmd: number, arg = 0): number {
     if (typeof arg !== "number" || !Number.isInteger(arg)) return this.#ret(-EINVAL);
-    return this.#ret(fdFcntl(this.#live, fdOf(fd), flagsOf(cmd), arg));
+    return this.#ret(this.#ready ? fdFcntl(this.#live, fdOf(fd), flagsOf(cmd), arg) : -EAGAIN);
   }
 
   /** RLIMIT_NOFILE: numbers at or above it are not handed out. */
   getrlimit(resource: number): number {
-    return this.#ret(limitDescriptors(this.#live, flagsOf(resource), -1));
+    return this.#ret(this.#ready ? limitDescriptors(this.#live, flagsOf(resource), -1) : -EAGAIN);
   }
 
   /** Change RLIMIT_NOFILE; open numbers beyond it stay open. */
   setrlimit(resource: number, value: number): number {
     if (!Number.isInteger(value) || value < 0) return this.#ret(-EINVAL);
-    return this.#ret(limitDescriptors(this.#live, flagsOf(resource), value));
+    return this.#ret(
+      this.#ready ? limitDescriptors(this.#live, flagsOf(resource), value) : -EAGAIN,
+    );
   }
 
   /** Number of this process. */

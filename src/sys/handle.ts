@@ -5,7 +5,7 @@
  * looks whether the number still names the file, because a program may close it by number. When
  * the thread ends, the marks say what to close.
  */
-import { EINVAL, ENOMEM, ESTALE } from "../abi/errno.js";
+import { EAGAIN, EINVAL, ENOMEM, ESTALE } from "../abi/errno.js";
 import type { Kthread } from "../arena/kthread.js";
 import { deferredRun } from "../event/defer.js";
 import { kqueueCreate } from "../event/kqueue.js";
@@ -13,8 +13,8 @@ import { bellMake } from "../fd/bell.js";
 import { channelMake } from "../fd/channel.js";
 import { eventfdMake } from "../fd/eventfd.js";
 import { pipeMake } from "../fd/pipe.js";
-import { published } from "../kern/alloc.js";
-import { fdClose, fdInstall } from "../kern/descrip.js";
+import { memoryReady, published } from "../kern/alloc.js";
+import { fdClose, fdInstall, tableReady } from "../kern/descrip.js";
 import { fdHint } from "../kern/fdtable.js";
 import { File, type FilePtr, fileDrop, fileHoldStale, fileNumbered } from "../kern/file.js";
 import type { ObjectPtr } from "../kern/object.js";
@@ -52,6 +52,7 @@ function install(k: Kthread, fp: FilePtr): Handle | number {
 
 /** A channel whose ring has `bytes` bytes. */
 export function handleChannel(k: Kthread, bytes: number): Handle | number {
+  if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.pipe2);
   const made = install(k, channelMake(k, { bytes, packet: true, recordMax: bytes - 4 }));
   callLeave(k);
@@ -59,6 +60,7 @@ export function handleChannel(k: Kthread, bytes: number): Handle | number {
 }
 
 export function handleBell(k: Kthread): Handle | number {
+  if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.eventfd);
   const made = install(k, bellMake(k));
   callLeave(k);
@@ -67,6 +69,7 @@ export function handleBell(k: Kthread): Handle | number {
 
 /** A counter in the fast lane. */
 export function handleCounter(k: Kthread, initial: number, flags: number): Handle | number {
+  if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.eventfd);
   const made = install(k, eventfdMake(k, initial, flags, true));
   callLeave(k);
@@ -75,6 +78,7 @@ export function handleCounter(k: Kthread, initial: number, flags: number): Handl
 
 /** Both ends of a pipe. */
 export function handlePipe(k: Kthread, bytes: number): { read: Handle; write: Handle } | number {
+  if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.pipe2);
   const made = pipeInstall(k, bytes);
   callLeave(k);
@@ -100,6 +104,7 @@ function pipeInstall(k: Kthread, bytes: number): { read: Handle; write: Handle }
 }
 
 export function handleQueue(k: Kthread): Handle | number {
+  if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.kqueue);
   const fd = kqueueCreate(k, true, slotNumber(k));
   callLeave(k);
@@ -115,7 +120,7 @@ export interface FileName {
 /**
  * Open the file that another thread's handle names. `mode` is FREAD, FWRITE or both: what the file
  * must be open for. -EINVAL if the number is no file's, or the file is of another type or mode;
- * -ESTALE if the file is gone; -EMFILE, -ENOMEM.
+ * -ESTALE if the file is gone; -EMFILE, -ENOMEM, -EAGAIN.
  */
 export function handleAttach(
   k: Kthread,
@@ -123,6 +128,7 @@ export function handleAttach(
   mode: number,
   name: FileName,
 ): Handle | number {
+  if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.dup);
   const opened = openStale(k, type, mode, name);
   if (k.deferred !== 0) deferredRun(k);
@@ -146,9 +152,10 @@ export function handleLive(k: Kthread, h: Handle): boolean {
   return fdHint(k, h.fd) === h.fp && File.generation.get(k, h.fp) === h.generation;
 }
 
-/** Close the number, and with its last reference the object. 0 or -EBADF. */
+/** Close the number, and with its last reference the object. 0, -EBADF, -EAGAIN. */
 export function handleClose(k: Kthread, h: Handle): number {
   if (!handleLive(k, h)) return 0;
+  if (!tableReady(k)) return -EAGAIN;
   callEnter(k, SYS.close);
   const result = fdClose(k, h.fd);
   if (k.deferred !== 0) deferredRun(k);

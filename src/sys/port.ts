@@ -9,6 +9,7 @@ import {
   EV_CLEAR,
   EV_DELETE,
   EV_DISABLE,
+  EV_ENABLE,
   EV_EOF,
   EV_ONESHOT,
   EVFILT_READ,
@@ -148,7 +149,8 @@ export class Port {
 
   /** Register; 0 or -errno. `clear`: tell of news only; otherwise of the state as long as it is. */
   add(w: Watch, id: number, once: boolean, clear: boolean): number {
-    const flags = EV_ADD | (once || w.once ? EV_ONESHOT : 0) | (clear ? EV_CLEAR : 0);
+    // Enabled: there may be one, registered by number, that was disabled because it is nobody's.
+    const flags = EV_ADD | EV_ENABLE | (once || w.once ? EV_ONESHOT : 0) | (clear ? EV_CLEAR : 0);
     this.#change(0, w, id, flags, w.fflags, w.data);
     return this.#apply(1);
   }

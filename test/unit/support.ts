@@ -50,6 +50,13 @@ export function assertPanics(body: () => void, text: RegExp): void {
   assert.throws(body, (error) => error instanceof KernelPanic && text.test(error.message));
 }
 
+/** Words of the other thread in lock-holder.ts: what to hold (0 nothing, -1 end), and what is held. */
+export const WANTED = 0;
+export const HELD = 1;
+/** Rank of the lock that is wanted. */
+export const RANK = 2;
+export const CONTROL_WORDS = 3;
+
 /** Numbers that look random and are the same for the same seed: mulberry32. */
 export class Random {
   #state: number;
