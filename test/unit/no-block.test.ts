@@ -168,7 +168,7 @@ test("taking without a queue of the program's waits for memory's lock, too", asy
   counter.close();
 });
 
-test("a source that cannot be removed at once tells nothing more, and can be added again", async () => {
+test("a source that cannot be removed at once is silent, and can be added again", async () => {
   const queue = kernel.queue().add("go", userEvent(1));
   hold(queueLock(queue.fd), RANK_QUEUE);
   queue.remove("go");

@@ -50,7 +50,7 @@ export function assertPanics(body: () => void, text: RegExp): void {
   assert.throws(body, (error) => error instanceof KernelPanic && text.test(error.message));
 }
 
-/** Words of the other thread in lock-holder.ts: what to hold (0 nothing, -1 end), and what is held. */
+/** Words of the thread in lock-holder.ts: what to hold (0 nothing, -1 end), what it holds. */
 export const WANTED = 0;
 export const HELD = 1;
 /** Rank of the lock that is wanted. */
