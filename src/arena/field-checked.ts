@@ -15,7 +15,7 @@
  * Not verified: plain accesses by index (free links, buckets, heap entries, ring bytes), and the
  * order of accesses without a lock.
  */
-import { racyPoint, readPoint, writePoint } from "#atomics";
+import { guardLook, racyPoint, readPoint, writePoint } from "#atomics";
 import * as plain from "./field.js";
 import { KernelPanic, type Kthread } from "./kthread.js";
 import { structs } from "./layout.js";
@@ -59,14 +59,19 @@ function inLimbo(k: Kthread, p: number): boolean {
 /** A guard is being looked up: what is read for that is no access of the kernel's. */
 let looking = false;
 
+function look(begins: boolean): void {
+  looking = begins;
+  guardLook(begins);
+}
+
 /** Panic unless the thread may touch the field of the instance at p. */
 function verify(k: Kthread, p: number, field: plain.FieldInfo): void {
   if (p < FIRST_WORD || p + field.offset >= k.a.length) violation(k, p, field, "bad pointer");
   const { lockOf, orElse } = field.guard;
   if (lockOf === undefined || looking || inLimbo(k, p)) return;
-  looking = true;
+  look(true);
   const right = holds(k, lockOf(k, p)) || orElse?.(k, p) === true;
-  looking = false;
+  look(false);
   if (!right) violation(k, p, field, `guarded by ${field.guard.text} (lock ${lockOf(k, p)})`);
 }
 
@@ -83,7 +88,7 @@ function verifyWrite(k: Kthread, p: number, field: plain.FieldInfo): void {
 }
 
 function violation(k: Kthread, p: number, field: plain.FieldInfo, why: string): never {
-  looking = false;
+  look(false);
   const struct = structs.find((s) => s.fields.includes(field))?.name ?? "struct";
   const locks = [...k.a.subarray(k.locksAt, k.locksAt + k.lockDepth)].join(", ");
   throw new KernelPanic(

@@ -35,8 +35,10 @@ export interface Turnstile {
   waitAsync(a: Int32Array, i: number, expected: number): boolean;
   /** The thread is about to load a guarded word, with the right to. */
   read(a: Int32Array, i: number): void;
-  /** The thread is about to store to a guarded word. Its end may come first. */
-  write(a: Int32Array, i: number): void;
+  /** The thread is about to store to a guarded word; unless in a run, its end may come first. */
+  write(a: Int32Array, i: number, mayEnd: boolean): void;
+  /** The thread may end here. */
+  rest(): void;
   /** A mutex was taken, or is about to be released. */
   lock(a: Int32Array, lock: number, taken: boolean): void;
   /** The thread cannot get on until another one does something. */
@@ -44,6 +46,8 @@ export interface Turnstile {
 }
 
 let turnstile: Turnstile | null = null;
+/** A guard is being looked up. */
+let looking = false;
 
 /** Put a turnstile before every operation of this thread, or take it away again (null). */
 export function exploreInstall(installed: Turnstile | null): void {
@@ -130,6 +134,11 @@ export function racyPoint(a: Int32Array, i: number, hint = false): void {
   turnstile.after(a[i] as number);
 }
 
+/** A guard is looked up, or has been: what is read for that is no access of the kernel's. */
+export function guardLook(begins: boolean): void {
+  looking = begins;
+}
+
 /** A plain load of a guarded word; it follows this call. */
 export function readPoint(a: Int32Array, i: number): void {
   if (turnstile !== null) turnstile.read(a, i);
@@ -137,7 +146,7 @@ export function readPoint(a: Int32Array, i: number): void {
 
 /** A plain store to a guarded word; it follows this call. */
 export function writePoint(a: Int32Array, i: number): void {
-  if (turnstile !== null) turnstile.write(a, i);
+  if (turnstile !== null) turnstile.write(a, i, true);
 }
 
 /** Told that a mutex was taken, or is about to be released. */
@@ -151,4 +160,28 @@ const pause = (Atomics as { pause?: (n?: number) => void }).pause;
 export function spinHint(): void {
   if (turnstile !== null) turnstile.spin();
   else if (pause !== undefined) pause();
+}
+
+/** An indexed word is about to be loaded: put in by test/explore/engine/points.ts. */
+export function indexRead(a: Int32Array, i: number): number {
+  if (turnstile !== null && !looking) turnstile.read(a, i);
+  return i;
+}
+
+/** An indexed word is about to be stored to, and the thread may end first. */
+export function indexWrite(a: Int32Array, i: number): number {
+  if (turnstile !== null) turnstile.write(a, i, true);
+  return i;
+}
+
+/** Another one is, in the same straight-line run. */
+export function indexNext(a: Int32Array, i: number): number {
+  if (turnstile !== null) turnstile.write(a, i, false);
+  return i;
+}
+
+/** The value to be stored has been computed by a call; the thread may end before it is stored. */
+export function indexValue(value: number): number {
+  if (turnstile !== null) turnstile.rest();
+  return value;
 }

@@ -61,6 +61,9 @@ export function hasWaitAsync(): boolean {
  */
 export function racyPoint(_a: Int32Array, _i: number, _hint = false): void {}
 
+/** The checked build looks up a guard, or has done so. */
+export function guardLook(_begins: boolean): void {}
+
 /** A guarded word is about to be read by a plain load: the exploring version looks for races. */
 export function readPoint(_a: Int32Array, _i: number): void {}
 

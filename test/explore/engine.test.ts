@@ -9,6 +9,7 @@ import type * as seam from "#src/sync/atomics.js";
 import * as exploring from "#src/sync/atomics-explore.js";
 import { explore, replay } from "./engine/explore.js";
 import { limitsOf } from "./engine/limits.js";
+import { instrumented } from "./engine/points.js";
 import { rowsOf } from "./engine/rows.js";
 import { decisionsIn, ROOT, scheduleRead, scheduleWrite } from "./engine/schedule.js";
 import { departures, search } from "./engine/search.js";
@@ -21,6 +22,37 @@ test("the exploring door has every operation of the plain one", async () => {
   const door: typeof seam = exploring;
   const plain = await import("#src/sync/atomics.js");
   for (const name of Object.keys(plain)) assert.ok(name in door, name);
+});
+
+test("accesses by index are told, and straight-line runs are one place to die", () => {
+  const kernel = `function f(k, a, p, n) {
+    a[p] = 1;
+    a[p + 1] = a[p];
+    if (n === 0)
+        a[a[p]] |= 2;
+    for (let i = 0; i < n; i++)
+        a[p + i] = "a[0] = 1" === n;
+    a[p] = k.a[p] == 1;
+    g(k);
+    a[k.limboAt + k.n++] = g(k, a[p]);
+    return a[p] === 2; // a[p] = 3
+}`;
+  const head = 'import { indexRead, indexWrite, indexNext, indexValue } from "#atomics"; ';
+  assert.equal(
+    instrumented(kernel),
+    `${head}function f(k, a, p, n) {
+    a[indexWrite(a, p)] = 1;
+    a[indexNext(a, p + 1)] = a[indexRead(a, p)];
+    if (n === 0)
+        a[indexNext(a, a[indexRead(a, p)])] |= 2;
+    for (let i = 0; i < n; i++)
+        a[indexWrite(a, p + i)] = "a[0] = 1" === n;
+    a[indexWrite(a, p)] = k.a[indexRead(k.a, p)] == 1;
+    g(k);
+    a[indexWrite(a, k.limboAt + k.n++)] = indexValue(g(k, a[indexRead(a, p)]));
+    return a[indexRead(a, p)] === 2; // a[p] = 3
+}`,
+  );
 });
 
 test("a schedule does the same every time, at random too", async () => {

@@ -8,36 +8,38 @@
  * engine/limits.ts. Exit status: 0 nothing failed, 1 something did.
  */
 import { parseArgs } from "node:util";
-import { explored } from "./engine/condition.js";
 import { explore, replay } from "./engine/explore.js";
 import { tableHead, tableLine } from "./engine/report.js";
 import { scheduleWrite } from "./engine/schedule.js";
+import { runsElsewhere } from "./mutants/build.js";
 import { scenarioNamed, scenarios } from "./scenarios/index.js";
 
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: "boolean", default: false }, mutant: { type: "string" } },
+});
+
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { json: { type: "boolean", default: false }, mutant: { type: "string" } },
-  });
   const json = values.json === true;
   const chosen = positionals.length > 0 ? positionals.map(scenarioNamed) : scenarios;
   if (!json) console.log(tableHead());
   for (const scenario of chosen) {
     const report = await explore(scenario);
     let file: string | null = null;
+    let story: readonly string[] = [];
     if (report.found !== null) {
       file = scheduleWrite(scenario, report.found, values.mutant);
+      story = (await replay(scenario, report.found.decisions)).lines;
       process.exitCode = 1;
     }
     if (json) {
-      console.log(JSON.stringify({ ...report, file }));
+      console.log(JSON.stringify({ ...report, file, story }));
       continue;
     }
     console.log(tableLine(report));
     if (report.found === null) continue;
-    const { lines } = await replay(scenario, report.found.decisions);
-    console.log(`\n${report.found.failure}\n\n${lines.join("\n")}\n\nschedule: ${file}\n`);
+    console.log(`\n${report.found.failure}\n\n${story.join("\n")}\n\nschedule: ${file}\n`);
   }
 }
 
-if (explored()) await main();
+if (!runsElsewhere(values.mutant, "main.js")) await main();

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { explore, replay } from "./engine/explore.js";
 import { tableHead, tableLine } from "./engine/report.js";
 import type { Report } from "./engine/search.js";
-import { mutantRun } from "./mutants/build.js";
+import { runIn } from "./mutants/build.js";
 import { mutants } from "./mutants/index.js";
 import { canaries, scenarioNamed } from "./scenarios/index.js";
 
@@ -25,7 +25,7 @@ for (const mutant of mutants) {
   test(`killed: ${mutant.name}, ${mutant.text}`, () => {
     assert.equal(scenarioNamed(mutant.scenario).defect, undefined, "its scenario fails anyway");
     const args = ["--json", `--mutant=${mutant.name}`, mutant.scenario];
-    const { status, output } = mutantRun(mutant, "main.js", args, true);
+    const { status, output } = runIn(mutant, "main.js", args, true);
     assert.equal(status, 1, `the mutant lives:\n${output}`);
     const report = JSON.parse(output) as Report;
     assert.ok(report.found !== null);

@@ -40,6 +40,11 @@ const SYNC_WORDS = new Map([
   [WORD_WOKEN, "woken"],
   [WORD_SLEEPING, "sleeping"],
 ]);
+/** Fields that point to slots, by their names, and fields of bits. */
+const POINTER_NAMES =
+  "file|file2|obj|object|kq|cold|ext|record|records|claimed|process|fired|queues|waitq|limbo";
+const POINTERS = new RegExp(`^(?:${POINTER_NAMES})$|(?:head|tail|next|prev|magazine)$`, "i");
+const BITS = /flags|status/i;
 /** Keys of `shared` that are descriptors: kq, kq2, fd, childFd. */
 const DESCRIPTOR = /^kq\d*$|^fd\d*$|(?:Kq|Fd)$/;
 
@@ -91,6 +96,7 @@ export class Names {
       after: nothing,
       read: nothing,
       write: nothing,
+      rest: nothing,
       spin: nothing,
       lock: (_a, _lock, taken) => (taken ? undefined : this.#carved(k)),
       wait: () => {
@@ -181,11 +187,13 @@ export class Names {
     if (place.isLock) return this.owner(value);
     if (place.field === "syncWord" || place.field === "asyncWord")
       return SYNC_WORDS.get(value) ?? String(value);
-    if (place.field === "file" || place.field === "object" || place.field === "fired") {
+    if (place.field === "locks") return value === 0 ? "nothing" : this.place(value).text;
+    if (POINTERS.test(place.field)) {
       if (value === 0) return "none";
       const region = this.#regionOf(value);
       if (region !== undefined) return this.#slotName(region, value);
     }
+    if (BITS.test(place.field)) return `0x${(value >>> 0).toString(16)}`;
     return String(value);
   }
 

@@ -33,9 +33,9 @@ function findRoot(): string {
   return dir;
 }
 
-/** The folder of the package that this code is part of: the repository, or a mutant's. */
-export const ROOT = findRoot();
-/** Where failing schedules are written; a mutant's come to its original's. */
+/** The folder of the package; in a copy that is explored, that of its original. */
+export const ROOT = process.env["KNELL_EXPLORE_ROOT"] ?? findRoot();
+/** Where failing schedules are written. */
 const FOLDER = resolve(ROOT, process.env["KNELL_EXPLORE_OUT"] ?? "build/explore");
 
 /** Write a failing schedule; returns its path. The same schedule is not written twice. */

@@ -123,7 +123,7 @@ export class ThreadTurnstile implements Turnstile {
       control.row(ROW_SWITCH, this.#me, i, op, 0, choice, die);
       this.#handOver(choice);
       this.#changed = true;
-      this.#rest();
+      this.rest();
       this.#row = control.row(op, this.#me, i, x, y, NO_CHOICE);
     }
     this.#woke = false;
@@ -158,12 +158,12 @@ export class ThreadTurnstile implements Turnstile {
   /** A place outside of all calls, where the thread may die. */
   outside(): void {
     this.#outside = true;
-    this.#rest();
+    this.rest();
     this.#outside = false;
   }
 
   /** A place where the thread does nothing, and may die. */
-  #rest(): void {
+  rest(): void {
     const control = this.#control;
     this.settle();
     if (!this.#mayDie(0)) return;
@@ -183,9 +183,10 @@ export class ThreadTurnstile implements Turnstile {
 
   read(_a: Int32Array, _i: number): void {}
 
-  write(a: Int32Array, i: number): void {
+  write(a: Int32Array, i: number, mayEnd: boolean): void {
+    if (a.buffer !== this.#k.a.buffer) return;
     const control = this.#control;
-    const die = this.#mayDie(0);
+    const die = mayEnd && this.#mayDie(0);
     this.#changed = true;
     if (!die && control.get(TELLING) === 0) return;
     this.settle();
@@ -253,7 +254,7 @@ export class ThreadTurnstile implements Turnstile {
     this.#woke = true;
     const result = control.sleepResult(this.#me);
     control.rowResult(control.row(ROW_WOKE, this.#me, i, 0, 0, NO_CHOICE), result);
-    this.#rest();
+    this.rest();
     return result === TIMED_OUT ? "timed-out" : "ok";
   }
 
@@ -294,7 +295,7 @@ export class ThreadTurnstile implements Turnstile {
     control.row(ROW_SPIN, this.#me, 0, 0, 0, choice);
     this.#handOver(choice);
     this.#changed = true;
-    this.#rest();
+    this.rest();
   }
 
   #choose(ways: Ways): number {

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: ISC
-/**
- * A mutant is a copy of the compiled package with one line changed, in build/mutants: package.json,
- * dist and build/test/explore, so that every import in it finds the changed kernel.
- */
-import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+/** Running programs of test/explore in the package that is explored, or in a mutant of it. */
+import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { ROOT } from "../engine/schedule.js";
-import { type Mutant, mutants } from "./index.js";
+import { treeOf } from "../engine/tree.js";
+import { type Mutant, mutantNamed } from "./index.js";
 
-/** Set in a mutant's own process: the folder of the original. */
-const INSIDE = "KNELL_MUTANT";
+/** Set inside a copy: the name of the mutant, or of the package as it is. */
+const INSIDE = "KNELL_EXPLORED";
+const PLAIN = "plain";
 
 /** A pattern for a piece of code, whatever blanks and line ends are in it. */
 function loosely(code: string): RegExp {
@@ -27,52 +25,73 @@ export function mutate(text: string, { name, file, find, replace, imports = "" }
   return `${imports}\n${parts.join(replace)}`;
 }
 
-/** Make the copy; returns its folder. */
-export function mutantBuild(mutant: Mutant): string {
-  const folder = join(ROOT, "build/mutants", mutant.name);
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(join(folder, "build/test"), { recursive: true });
-  const filter = (path: string): boolean => !/\.(?:d\.ts|map|tsbuildinfo)$/.test(path);
-  cpSync(join(ROOT, "package.json"), join(folder, "package.json"));
-  cpSync(join(ROOT, "dist"), join(folder, "dist"), { recursive: true, filter });
-  const tests = "build/test/explore";
-  cpSync(join(ROOT, tests), join(folder, tests), { recursive: true, filter });
-  const changed = join(folder, "dist", mutant.file);
-  writeFileSync(changed, mutate(readFileSync(changed, "utf8"), mutant));
-  return folder;
+/** Command line and environment of a program of test/explore in a copy. */
+function command(mutant: Mutant | undefined, program: string, args: readonly string[]) {
+  const name = mutant?.name ?? PLAIN;
+  const folder = treeOf(name, (path, text) => {
+    return mutant?.file === path ? mutate(text, mutant) : text;
+  });
+  const path = join(folder, "build/test/explore", program);
+  const env = {
+    ...process.env,
+    [INSIDE]: name,
+    KNELL_EXPLORE_OUT: process.env["KNELL_EXPLORE_OUT"] ?? "build/explore",
+    KNELL_EXPLORE_ROOT: ROOT,
+  };
+  return { args: ["--conditions=explore", "--enable-source-maps", path, ...args], env };
 }
 
-/** Run a program of test/explore in a mutant; returns its exit status and what it printed. */
-export function mutantRun(
-  mutant: Mutant,
+/** Run a program in a copy; returns its exit status and what it printed. */
+export function runIn(
+  mutant: Mutant | undefined,
   program: string,
   args: readonly string[],
   quiet: boolean,
 ): { status: number; output: string } {
-  const folder = mutantBuild(mutant);
-  const path = join(folder, "build/test/explore", program);
-  const child = spawnSync(process.execPath, ["--conditions=explore", path, ...args], {
+  const { args: line, env } = command(mutant, program, args);
+  const child = spawnSync(process.execPath, line, {
     cwd: ROOT,
-    env: {
-      ...process.env,
-      [INSIDE]: mutant.name,
-      KNELL_EXPLORE_OUT: join(ROOT, "build/explore"),
-    },
+    env,
     stdio: ["ignore", quiet ? "pipe" : "inherit", "inherit"],
     encoding: "utf8",
+    maxBuffer: 1 << 26,
   });
   return { status: child.status ?? 1, output: child.stdout ?? "" };
 }
 
-/** Run a program in the mutant that is named, unless it runs there already, or none is named. */
-export function runInMutant(
-  name: string | undefined,
+/** Run a program in a copy, and hear of each line it prints. Returns its exit status. */
+export function linesOf(
   program: string,
   args: readonly string[],
-): boolean {
-  if (name === undefined || process.env[INSIDE] === name) return false;
-  const mutant = mutants.find((other) => other.name === name);
-  if (mutant === undefined) throw new Error(`there is no mutant ${name}`);
-  process.exitCode = mutantRun(mutant, program, args, false).status;
+  heard: (line: string) => void,
+): Promise<number> {
+  const { args: line, env } = command(undefined, program, args);
+  const child = spawn(process.execPath, line, {
+    cwd: ROOT,
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let rest = "";
+  child.stdout.setEncoding("utf8");
+  child.stdout.on("data", (text: string) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const each of lines) heard(each);
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (status) => resolve(status ?? 1));
+  });
+}
+
+/**
+ * Start this program over in the copy it belongs in, unless it runs there already. Programs begin
+ * with this: true means that the copy has done everything.
+ */
+export function runsElsewhere(mutant: string | undefined, program: string): boolean {
+  const name = mutant ?? PLAIN;
+  if (process.env[INSIDE] === name) return false;
+  const found = mutant === undefined ? undefined : mutantNamed(mutant);
+  process.exitCode = runIn(found, program, process.argv.slice(2), false).status;
   return true;
 }

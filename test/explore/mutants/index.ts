@@ -19,6 +19,13 @@ export interface Mutant {
   readonly imports?: string;
 }
 
+/** A mutant by its name. */
+export function mutantNamed(name: string): Mutant {
+  const mutant = mutants.find((other) => other.name === name);
+  if (mutant === undefined) throw new Error(`there is no mutant ${name}`);
+  return mutant;
+}
+
 export const mutants: readonly Mutant[] = [
   {
     name: "notify-before-store",
