@@ -40,6 +40,13 @@ export const TIMERS_DEFAULT = 4096;
 /** Ceiling for both as an option; a knote with its cold line is 128 bytes. */
 export const KNOTE_LIMIT_MAX = 4 * 1024 * 1024;
 
+/** Named filters of a kernel; their numbers, from 1, must fit the filter of an event record. */
+export const FILTERS_MAX = 256;
+/** Bytes of a filter's name (UTF-8). */
+export const FILTER_NAME_BYTES = 64;
+/** Chains that a named filter finds its sources by. */
+export const FILTER_BUCKETS = 32;
+
 /** Knotes moved between a queue's magazine and the zone at a time: one zone lock per batch. */
 export const MAGAZINE_BATCH = 64;
 /** A magazine above this many free knotes gives a batch back. */
@@ -97,6 +104,7 @@ relation(
 );
 relation(DESCRIPTORS_DEFAULT <= DESCRIPTORS_MAX, "the default table fits the largest");
 relation(MAGAZINE_HIGH > MAGAZINE_BATCH, "giving a batch back leaves a magazine that is not empty");
+relation(FILTERS_MAX <= 0x7fff, "a filter's number fits a record");
 relation(PIPE_BUF_BYTES <= PIPE_BYTES_MIN, "an atomic write fits the smallest pipe");
 relation(PIPE_BYTES_MAX <= VIEW_DATA_MAX, "a pipe's byte count fits its view");
 relation(SPIN_NS_MIN <= SPIN_NS_START && SPIN_NS_START <= SPIN_NS_MAX, "spin budgets are ordered");

@@ -4,3 +4,4 @@ export * from "./errno.js";
 export * from "./event.js";
 export * from "./fcntl.js";
 export * from "./profile.js";
+export * from "./source.js";

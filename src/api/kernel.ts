@@ -12,6 +12,7 @@ import {
   handlePipe,
   handleQueue,
 } from "../sys/handle.js";
+import { threadSourcesEnd } from "../sys/source.js";
 import { type Usage, usage } from "../sys/usage.js";
 import { Bell } from "./bell.js";
 import { Channel, type Message } from "./channel.js";
@@ -334,6 +335,7 @@ export class Kernel {
     const states = [...core.states];
     for (const state of states) if (state.kind === "queue") state.close();
     for (const state of states) state.close();
+    threadSourcesEnd(core.k);
     core.loop.end();
     slotLeave(core.k);
   }

@@ -55,6 +55,7 @@ export const DEFER_NEST = 2;
 export const DEFER_DROP = 4;
 export const DEFER_FREE = 8;
 export const DEFER_POKE = 16;
+export const DEFER_ASK = 32;
 
 export class Kthread {
   readonly a: Int32Array;
@@ -88,10 +89,14 @@ export class Kthread {
   readonly nestWork: number[] = [];
   /** Nested queues with a due timer, to be run after unlocking. */
   readonly pokes: number[] = [];
+  /** Claimed knotes whose object is to be asked after unlocking: pairs of status bit and knote. */
+  readonly asks: number[] = [];
   /** First of the knotes to detach after unlocking, linked by their ready links. */
   dropHead = 0;
   /** Files whose reference is to be dropped after unlocking. */
   readonly fileDrops: number[] = [];
+  /** Named filters that a registration no longer uses, by number; dropped with the files. */
+  readonly filterDrops: number[] = [];
   /** Slots to give back after unlocking: pairs of zone number and slot. */
   readonly slotFrees: number[] = [];
   /** Byte buffers to give back after unlocking: pairs of size in words and buffer. */

@@ -20,6 +20,7 @@ import {
   LOCK,
   line,
   type Ptr,
+  ptr,
   racy,
   u64,
   word,
@@ -35,6 +36,7 @@ export const SUPER = LINE_WORDS as SuperPtr;
 
 const CLOCK = guardedBy("c", "clock lock", (_k, p) => Super.clockLock.at(p as SuperPtr));
 const MEM = guardedBy("m", "memory lock", (_k, p) => Super.memoryLock.at(p as SuperPtr));
+const FILTERS = guardedBy("f", "filters lock", (_k, p) => Super.filtersLock.at(p as SuperPtr));
 const THREADS = guardedBy("t", "threads lock", (_k, p) => Super.threadsLock.at(p as SuperPtr));
 
 export const Super = defineStruct("superblock", {
@@ -80,4 +82,8 @@ export const Super = defineStruct("superblock", {
   wallLo: racy(ATOMIC, "manual wall clock, low word (ns)"),
   wallHi: racy(ATOMIC, "and high word"),
   clockMoves: word(CLOCK, "times the manual clocks were moved"),
+
+  filtersLock: line(racy(LOCK, "guards the named filters and the list of sources")),
+  filters: ptr<"kfilter">(FILTERS, "first named filter"),
+  sources: ptr<"source">(FILTERS, "first source"),
 });

@@ -68,6 +68,8 @@ const ZONE_NAMES = [
   "eventfd",
   "pipe",
   "bell",
+  "source",
+  "kfilter",
 ] as const;
 export const ZONE_COUNT = ZONE_NAMES.length;
 

@@ -1,33 +1,51 @@
 // SPDX-License-Identifier: ISC
 /**
- * Adding a registration on a descriptor: find the file, make a claimed knote, join the object.
+ * Adding a registration on a descriptor, or on a source of a named filter: find the file, make a
+ * claimed knote, join the object.
  *
  * The object's lock ranks before the queue's, so the queue is unlocked while the file is found and
  * while the object is locked; the claimed knote in the hash keeps the queue alive and everybody
  * else away. The last step looks at the descriptor entry again: if the number was closed
  * meanwhile, the registration is undone (see kern/descrip.ts for the other side).
  */
-import { EBADF } from "../abi/errno.js";
+import { EBADF, EINVAL, ENOTSUP, ENXIO } from "../abi/errno.js";
 import { EV_CLEAR } from "../abi/event.js";
-import { DEFER_DROP, type Kthread } from "../arena/kthread.js";
+import { DEFER_DROP, type Kthread, kassert } from "../arena/kthread.js";
+import { NIL } from "../arena/layout.js";
 import { fdGetWatched } from "../kern/descrip.js";
 import { fdHint } from "../kern/fdtable.js";
 import { File, type FilePtr, fileops } from "../kern/file.js";
-import { type ObjectPtr, objectLock, objectUnlock } from "../kern/object.js";
+import { type ObjectPtr, objectIsOf, objectLock, objectUnlock } from "../kern/object.js";
 import { mutexLock } from "../sync/mutex.js";
 import { RANK_QUEUE } from "../sync/order.js";
 import { coldWanted, knoteFillLocked } from "./add.js";
-import { claimEndLocked, knoteDropLocked, knoteLinkLocked } from "./drop.js";
+import { claimEndLocked, knoteDropLocked, knoteFreeLocked, knoteLinkLocked } from "./drop.js";
 import { knoteEvaluateLocked } from "./evaluate.js";
-import { type Change, IN_ATTACH, OPS_BELL, OPS_KQUEUE_READ } from "./filterops.js";
+import {
+  type Change,
+  IN_ATTACH,
+  OPS_BELL,
+  OPS_KQUEUE_READ,
+  OPS_SOURCE_NAMED,
+} from "./filterops.js";
 import { filterops } from "./filters.js";
 import { knoteFindLocked } from "./find.js";
 import { knoteJoinedLocked } from "./klist.js";
 import { KQ_GONE, kqueueRelock, kqueueUnlock } from "./lock.js";
 import { magazineNeedLocked, RESTART } from "./magazine.js";
 import { nestDueLocked, nestJoinLocked, nestLock, nestUnlock, nestWouldCycle } from "./nest.js";
+import { filterTake } from "./registry.js";
 import { Kncold, Knote, type KnotePtr, KQ_OPEN, Kqueue, type KqueuePtr } from "./structs.js";
 import { NO_DUE } from "./timer.js";
+
+/**
+ * Whether a filter may be used as an operation of knotes with an object. Touch runs under the
+ * queue lock, where the object's lock cannot be taken, so it is for TIMER and USER only.
+ */
+function opsCheck(ops: number): number {
+  if (ops < 0) return ops - IN_ATTACH;
+  return filterops[ops]?.touch === null ? ops : -ENOTSUP - IN_ATTACH;
+}
 
 /** Add a descriptor registration that does not exist. Returns as kqueueRegisterLocked. */
 export function addDescriptor(
@@ -45,10 +63,10 @@ export function addDescriptor(
     const back = kqueueRelock(k, kq, generation);
     return back < 0 ? back : -EBADF;
   }
-  const ops = fileops(k, fp)?.kqfilter(k, fp, c.filter) ?? -EBADF;
+  const ops = opsCheck(fileops(k, fp)?.kqfilter(k, fp, c.filter) ?? -EBADF);
   const nested = ops === OPS_KQUEUE_READ;
   if (nested) nestLock(k);
-  let result = ops < 0 ? ops - IN_ATTACH : ops;
+  let result = ops;
   if (nested) {
     const bad = nestWouldCycle(k, kq, File.object.hint(k, fp) as ObjectPtr);
     if (bad !== 0) result = bad - IN_ATTACH;
@@ -57,21 +75,44 @@ export function addDescriptor(
   if (back < 0) result = back;
   else if (result >= 0) result = attachFile(k, kq, c, ch, at, ops, fp);
   if (nested) nestUnlock(k);
-  if (result === 0 && Kqueue.state.get(k, kq) !== KQ_OPEN) {
-    // Closed while the object was joined. Whoever closes it waited for the claim and drops the
-    // knote; nobody may go on with the queue, least of all sleep on it.
-    kqueueUnlock(k, kq);
-    return KQ_GONE;
-  }
-  if (result !== 0) {
-    k.fileDrops.push(fp);
-    k.deferred |= DEFER_DROP;
-  } else if (fdHint(k, fd) !== fp) {
+  result = attached(k, kq, fp, 0, result);
+  if (result === 0 && fdHint(k, fd) !== fp) {
     const kn = knoteFindLocked(k, kq, c);
     if (kn !== 0 && Knote.claim.get(k, kn) === 0) knoteDropLocked(k, kq, kn);
     result = -EBADF;
   }
   return result;
+}
+
+/**
+ * Add a registration of a named filter: on the source that its owner has under the identifier.
+ * The knote holds that source's file, as a descriptor's would. Returns as kqueueRegisterLocked.
+ */
+export function addNamed(k: Kthread, kq: KqueuePtr, c: Change, ch: Int32Array, at: number): number {
+  const generation = Kqueue.generation.hint(k, kq);
+  kqueueUnlock(k, kq);
+  const found = filterTake(k, c.filter, c.identLo, c.identHi);
+  const back = kqueueRelock(k, kq, generation);
+  if (found < 0) return back < 0 ? back : found === -EINVAL ? found : found - IN_ATTACH;
+  const fp = found as FilePtr;
+  const result = back < 0 ? back : attachFile(k, kq, c, ch, at, OPS_SOURCE_NAMED, fp);
+  return attached(k, kq, fp, c.filter, result);
+}
+
+/**
+ * The end of an attempt to attach: what the knote did not take over is dropped after unlocking. If
+ * the queue was closed meanwhile, whoever closes it waited for the claim and drops the knote;
+ * nobody may go on with the queue, least of all sleep on it.
+ */
+function attached(k: Kthread, kq: KqueuePtr, fp: FilePtr, filter: number, result: number): number {
+  if (result !== 0) {
+    k.fileDrops.push(fp);
+    if (filter !== 0) k.filterDrops.push(filter);
+    k.deferred |= DEFER_DROP;
+  }
+  if (result === KQ_GONE || Kqueue.state.get(k, kq) === KQ_OPEN) return result;
+  kqueueUnlock(k, kq);
+  return KQ_GONE;
 }
 
 /**
@@ -93,15 +134,18 @@ function attachFile(
     const ready = magazineNeedLocked(k, kq, colds, ops === OPS_KQUEUE_READ);
     if (ready === KQ_GONE || ready < 0) return ready;
     if (ready === 0) {
-      const kn = knoteFillLocked(k, kq, c, ch, at, ops, colds);
-      joinObject(k, kq, kn, fp);
-      return 0;
+      const obj = File.object.hint(k, fp) as ObjectPtr;
+      if (obj === 0) return -ENXIO - IN_ATTACH;
+      return joinObject(k, kq, knoteFillLocked(k, kq, c, ch, at, ops, colds), obj, fp);
     }
   }
 }
 
-function joinObject(k: Kthread, kq: KqueuePtr, kn: KnotePtr, fp: FilePtr): void {
-  const obj = File.object.hint(k, fp) as ObjectPtr;
+/**
+ * Claim the new knote, link it, and join the object. The file reference keeps the object, unless it
+ * is a source: those are destroyed under it, and take no more knotes from then on (event/fini.ts).
+ */
+function joinObject(k: Kthread, kq: KqueuePtr, kn: KnotePtr, obj: ObjectPtr, fp: FilePtr): number {
   const ops = Knote.ops.get(k, kn);
   Kncold.file.set(k, Knote.cold.get(k, kn), fp);
   Knote.obj.set(k, kn, obj);
@@ -109,14 +153,29 @@ function joinObject(k: Kthread, kq: KqueuePtr, kn: KnotePtr, fp: FilePtr): void 
   Knote.claim.set(k, kn, k.owner);
   knoteLinkLocked(k, kq, kn);
   kqueueUnlock(k, kq);
-  // The file reference keeps the object alive.
   objectLock(k, obj);
+  if (!objectIsOf(k, obj, fp)) {
+    objectUnlock(k, obj);
+    return joinFailed(k, kq, kn);
+  }
   filterops[ops]?.attach(k, kq, kn);
   const due = ops === OPS_KQUEUE_READ ? nestJoinLocked(k, obj as KqueuePtr) : NO_DUE;
   mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
+  kassert(Knote.ops.get(k, kn) === ops, "the operations of a claimed knote stay");
   knoteJoinedLocked(k, obj, kn);
   if (due !== NO_DUE) nestDueLocked(k, kq, kn, due);
   claimEndLocked(k, kq, kn);
   knoteEvaluateLocked(k, kq, kn);
   objectUnlock(k, obj);
+  return 0;
+}
+
+/** The object is gone: forget the claimed knote, whose file stays the caller's. Locks the queue. */
+function joinFailed(k: Kthread, kq: KqueuePtr, kn: KnotePtr): number {
+  mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
+  Kncold.file.set(k, Knote.cold.get(k, kn), NIL);
+  Knote.obj.set(k, kn, NIL);
+  claimEndLocked(k, kq, kn);
+  knoteFreeLocked(k, kq, kn);
+  return -ENXIO - IN_ATTACH;
 }

@@ -6,7 +6,7 @@
  * thread's list of fired ones: cancel, take that list, and only then link the record again.
  */
 import { EAGAIN, EBADF } from "../abi/errno.js";
-import type { Kthread } from "../arena/kthread.js";
+import { DEFER_ASK, type Kthread } from "../arena/kthread.js";
 import { clockMonotonic } from "../sync/clock.js";
 import { mutexLockFirst } from "../sync/mutex.js";
 import { RANK_QUEUE } from "../sync/order.js";
@@ -61,6 +61,10 @@ export function kqueueAwait(
     timersPollLocked(k, kq);
   }
   let result = Kqueue.count.hint(k, kq) === 0 ? 0 : scanLocked(k, kq, ev, nev);
+  while (result === 0 && (k.deferred & DEFER_ASK) !== 0) {
+    if (deferredBetween(k, kq) === KQ_GONE) return -EBADF;
+    result = scanLocked(k, kq, ev, nev);
+  }
   if (result === 0 && !(deadline <= clockMonotonic(k))) {
     parkedUntil = Math.min(deadline, timerNextLocked(k, kq));
     waitLinkLocked(k, kqWaitq(kq), rec, parkedUntil, WORD_SLEEPING);

@@ -28,6 +28,7 @@ import {
   KEVENT_WORDS,
 } from "../abi/event.js";
 import type { Kthread } from "../arena/kthread.js";
+import { askLocked } from "./ask.js";
 import { knoteDropLocked } from "./drop.js";
 import type { Filterops } from "./filterops.js";
 import { filterops } from "./filters.js";
@@ -151,6 +152,7 @@ export function scanLocked(k: Kthread, kq: KqueuePtr, ev: Int32Array, nev: numbe
     // What is one-shot is delivered as it was recorded; everything else is asked again.
     if ((word & ONESHOT) === 0 && !ops.event(k, kn as KnotePtr)) {
       a[kn + STATUS_FLAGS] = (a[kn + STATUS_FLAGS] as number) & INACTIVE;
+      if (ops.ask !== null) askLocked(k, kn as KnotePtr, word);
     } else {
       recordWriteLocked(a, kn, ev, copied * RECORD_WORDS);
       copied++;

@@ -8,8 +8,8 @@
  *
  * Dropping a knote goes in two steps. `knoteDropLocked` marks it KN_DETACHED, takes it off the
  * ready list and the timer heap, and claims it: from now on it delivers nothing. A knote without
- * an object is freed at once; others are put on the thread's list, and `dropsRun` takes them off
- * their object's klist with the queue unlocked, and frees them.
+ * an object, or whose object is gone, is freed at once; others are put on the thread's list, and
+ * `dropsRun` takes them off their object's klist with the queue unlocked, and frees them.
  */
 import { bucketGet, bucketSet, hashBucket } from "../arena/hash.js";
 import { DEFER_DROP, type Kthread, kassert } from "../arena/kthread.js";
@@ -33,6 +33,7 @@ import { KQ_GONE, kqueueLock, kqueueUnlock } from "./lock.js";
 import { knoteGiveLocked } from "./magazine.js";
 import { nestLeaveLocked } from "./nest.js";
 import { readyRemoveLocked } from "./ready.js";
+import { filterRelease } from "./registry.js";
 import {
   KN_ACTIVE,
   KN_ARMED,
@@ -127,6 +128,8 @@ export function knoteFreeLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
   const cold = Knote.cold.get(k, kn);
   const file = cold === 0 ? NIL : Kncold.file.get(k, cold);
   if (file !== 0) {
+    const filter = Knote.filter.get(k, kn);
+    if (filter > 0) k.filterDrops.push(filter);
     k.fileDrops.push(file);
     k.deferred |= DEFER_DROP;
   }
@@ -144,7 +147,7 @@ export function knoteDropLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
   if ((status & KN_ARMED) !== 0) timerDisarmLocked(k, kq, kn);
   Knote.status.or(k, kn, KN_DETACHED);
   Knote.status.clear(k, kn, KN_ACTIVE);
-  if (!ops.isDescriptor) {
+  if (Knote.obj.get(k, kn) === 0) {
     ops.detach(k, kq, kn);
     knoteFreeLocked(k, kq, kn);
     return;
@@ -174,6 +177,7 @@ export function dropsRun(k: Kthread): void {
     knoteFreeLocked(k, kq, kn);
     kqueueUnlock(k, kq);
   }
+  while (k.filterDrops.length > 0) filterRelease(k, k.filterDrops.pop() as number);
   while (k.fileDrops.length > 0) fileDrop(k, k.fileDrops.pop() as FilePtr);
 }
 

@@ -7,6 +7,7 @@
  *   attach   join the object's klist, or arm; object lock held (descriptor filters) or queue lock
  *   detach   the reverse, same locks
  *   event    is the condition true now? Queue lock held; pure but for the knote's data and flags
+ *   ask      as event, from the object itself, for what does not fit a view; object and queue lock
  *   touch    a change met the existing registration; queue lock held. Only TIMER and USER have it:
  *            it runs under the queue lock, where the object's lock cannot be taken
  *   copy     may a fork copy it, and how (null: not copied)
@@ -26,6 +27,10 @@ export const OPS_KQUEUE_READ = 7;
 export const OPS_BELL = 8;
 /** The wrong end of a pipe: accepted, never ready. */
 export const OPS_SILENT = 9;
+/** A source of a program's own: by descriptor, in both directions, and by a named filter. */
+export const OPS_SOURCE_READ = 12;
+export const OPS_SOURCE_WRITE = 13;
+export const OPS_SOURCE_NAMED = 14;
 /** What klistFini leaves behind on descriptor filters and on others. */
 export const OPS_NOP_FD = 10;
 export const OPS_NOP = 11;
@@ -42,11 +47,13 @@ export interface Filterops {
   readonly id: number;
   readonly name: string;
   readonly isDescriptor: boolean;
-  /** Data can exceed what a view holds: notifications leave the exact value in the cold line. */
+  /** State can exceed what a view holds: notifications leave it in the knote. */
   readonly exact: boolean;
   attach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): number;
   detach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void;
   event(k: Kthread, kn: KnotePtr): boolean;
+  /** Whether the condition holds, read from the object; null where views say enough. */
+  readonly ask: ((k: Kthread, kn: KnotePtr) => boolean) | null;
   /** Whether a change would be refused, before anything is done for it: 0 or -errno. */
   readonly refuse: ((change: Change) => number) | null;
   /** Apply a change that was not refused. Returns 1 if the condition is true now, otherwise 0. */

@@ -12,6 +12,7 @@ import {
   pipeWriteFilter,
   silentFilter,
 } from "./filt/descriptor.js";
+import { sourceNamedFilter, sourceReadFilter, sourceWriteFilter } from "./filt/source.js";
 import { timerFilter } from "./filt/timer.js";
 import { userFilter } from "./filt/user.js";
 import type { Filterops } from "./filterops.js";
@@ -32,6 +33,9 @@ export const filterops: readonly Filterops[] = [
   silentFilter,
   nopDescriptorFilter,
   nopFilter,
+  sourceReadFilter,
+  sourceWriteFilter,
+  sourceNamedFilter,
 ];
 
 for (const [i, ops] of filterops.entries()) kassert(ops.id === i, "filter operations in order");

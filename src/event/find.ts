@@ -24,6 +24,8 @@ export const FILTER_UNLOADED = 1;
 export const FILTER_PLAIN = 2;
 /** Identifiers are descriptor numbers. */
 export const FILTER_DESCRIPTOR = 3;
+/** Perhaps a filter that a program has registered (event/registry.ts). */
+export const FILTER_NAMED = 4;
 
 const kinds = new Uint8Array(EVFILT_SYSCOUNT + 1);
 for (const filter of [EVFILT_AIO, EVFILT_LIO, EVFILT_SENDFILE]) kinds[-filter] = FILTER_UNLOADED;
@@ -32,6 +34,7 @@ for (const filter of [EVFILT_READ, EVFILT_WRITE]) kinds[-filter] = FILTER_DESCRI
 
 /** FILTER_* of a filter number. */
 export function filterKind(filter: number): number {
+  if (filter > 0) return FILTER_NAMED;
   return kinds[-filter] ?? FILTER_UNKNOWN;
 }
 
@@ -53,7 +56,7 @@ export function knoteFindLocked(k: Kthread, kq: KqueuePtr, c: Change): KnotePtr 
   const filter = c.filter;
   const ident = c.identLo;
   const bits = a[kq + HASH_BITS] as number;
-  const bucket = hashBucket(ident, filter, bits, filterKind(filter) === FILTER_PLAIN);
+  const bucket = hashBucket(ident, filter, bits, filterKind(filter) !== FILTER_DESCRIPTOR);
   let kn = a[(a[kq + HASH] as number) + bucket] as number;
   while (kn !== 0) {
     if (a[kn + IDENT] === ident && ((a[kn + FILTER_OPS] as number) << 16) >> 16 === filter) {

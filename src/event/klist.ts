@@ -8,15 +8,27 @@
  * a knote that has acted on the current count is passed by.
  */
 
+import { CHECKS } from "#field";
 import { EVFILT_WRITE } from "../abi/event.js";
-import type { Kthread } from "../arena/kthread.js";
+import { type Kthread, kassert } from "../arena/kthread.js";
 import { NIL } from "../arena/layout.js";
-import { Obj, type ObjectPtr } from "../kern/object.js";
+import { OBJ_LIVE, Obj, type ObjectPtr } from "../kern/object.js";
 import { mutexLock, mutexUnlock } from "../sync/mutex.js";
 import { RANK_QUEUE } from "../sync/order.js";
 import { filterops } from "./filters.js";
 import { knoteActivateLocked } from "./ready.js";
-import { KN_DETACHED, Kncold, Knote, type KnotePtr, Kqueue, type KqueuePtr } from "./structs.js";
+import {
+  KN_ANSWERED,
+  KN_DETACHED,
+  Kncold,
+  Knote,
+  type KnotePtr,
+  Kqueue,
+  type KqueuePtr,
+} from "./structs.js";
+
+/** A constant of this module is folded away where it is false. */
+const CHECKED: boolean = CHECKS;
 
 /** Put a claimed knote on the list of its object; object lock held. */
 export function klistInsertLocked(k: Kthread, obj: ObjectPtr, kn: KnotePtr): void {
@@ -43,6 +55,7 @@ export function klistRemoveLocked(k: Kthread, obj: ObjectPtr, kn: KnotePtr): voi
  * caller holds the object lock and has published the views. Wakes are deferred.
  */
 export function klistNotifyLocked(k: Kthread, obj: ObjectPtr): void {
+  if (CHECKED) kassert(Obj.state.get(k, obj) === OBJ_LIVE, "no notification beside klistFini");
   const edge = (Obj.edge.hint(k, obj) + 1) | 0;
   Obj.edge.publish(k, obj, edge);
   for (let kn = Obj.klist.get(k, obj); kn !== 0; kn = Knote.klistNext.get(k, kn)) {
@@ -71,10 +84,20 @@ function knoteNotifyLocked(
   if (ops?.event(k, kn)) knoteActivateLocked(k, kq, kn);
 }
 
+/** Note what the object said for the next evaluation of the knote; queue lock held. */
+export function answerLocked(k: Kthread, kn: KnotePtr, holds: boolean): void {
+  if (holds) Knote.status.or(k, kn, KN_ANSWERED);
+  else Knote.status.clear(k, kn, KN_ANSWERED);
+}
+
 /** Copy the exact data of the knote's direction, for when the view is saturated. */
 function exactCopyLocked(k: Kthread, obj: ObjectPtr, kn: KnotePtr): void {
   const ops = filterops[Knote.ops.get(k, kn)];
   if (ops === undefined || !ops.exact) return;
+  if (ops.ask !== null) {
+    answerLocked(k, kn, ops.ask(k, kn));
+    return;
+  }
   const cold = Knote.cold.get(k, kn);
   const from = Knote.filter.get(k, kn) === EVFILT_WRITE ? Obj.exactWrite : Obj.exactRead;
   Kncold.exactLo.set(k, cold, from.lo(k, obj));

@@ -101,6 +101,21 @@ export function knoteActivateLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): vo
   if (a[kq + WATCHED] !== 0) queueTouchedLocked(k, kq, true);
 }
 
+/**
+ * Put a knote back that had been delivered and was taken off to ask its object, and whose
+ * condition holds still: its waiters had their wake.
+ */
+export function knoteReturnLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
+  const a = k.a;
+  const word = a[kn + STATUS_FLAGS] as number;
+  if ((word & (DISABLED | QUEUED)) !== 0) {
+    a[kn + STATUS_FLAGS] = word | ACTIVE;
+    return;
+  }
+  appendLocked(a, kq, kn, word | DELIVERED);
+  if (a[kq + WATCHED] !== 0) queueTouchedLocked(k, kq, true);
+}
+
 /** The knote's condition no longer holds, or its event was taken. */
 export function knoteDeactivateLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
   if ((Knote.status.get(k, kn) & KN_QUEUED) !== 0) readyRemoveLocked(k, kq, kn);

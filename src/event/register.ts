@@ -32,7 +32,8 @@ import type { Kthread } from "../arena/kthread.js";
 import { fdHint } from "../kern/fdtable.js";
 import { File } from "../kern/file.js";
 import { addPlain } from "./add.js";
-import { addDescriptor } from "./attach.js";
+import { askLocked } from "./ask.js";
+import { addDescriptor, addNamed } from "./attach.js";
 import { deferredRun } from "./defer.js";
 import { claimWaitLocked, knoteDropLocked } from "./drop.js";
 import { knoteResultLocked } from "./evaluate.js";
@@ -40,6 +41,7 @@ import type { Change } from "./filterops.js";
 import { filterops } from "./filters.js";
 import {
   FILTER_DESCRIPTOR,
+  FILTER_NAMED,
   FILTER_PLAIN,
   FILTER_UNLOADED,
   filterKind,
@@ -48,7 +50,16 @@ import {
 import { KQ_GONE, kqueueRelock, kqueueUnlock } from "./lock.js";
 import { RESTART, wideNeedLocked } from "./magazine.js";
 import { knoteActivateLocked, readyRemoveLocked } from "./ready.js";
-import { KN_DISABLED, KN_QUEUED, Knote, type KnotePtr, Kqueue, type KqueuePtr } from "./structs.js";
+import { filterExists } from "./registry.js";
+import {
+  KN_ANSWERED,
+  KN_DISABLED,
+  KN_QUEUED,
+  Knote,
+  type KnotePtr,
+  Kqueue,
+  type KqueuePtr,
+} from "./structs.js";
 import { sdataSet, udataSet } from "./value.js";
 
 /** A change with filter 0 is passed over without a word, as on FreeBSD. */
@@ -93,9 +104,10 @@ export function kqueueRegisterLocked(
     const kn = knoteFindLocked(k, kq, c);
     let result: number;
     if (kn === 0) {
-      if ((flags & EV_ADD) === 0) return -ENOENT;
-      result =
-        kind === FILTER_DESCRIPTOR ? addDescriptor(k, kq, c, ch, at) : addPlain(k, kq, c, ch, at);
+      if ((flags & EV_ADD) === 0) return kind === FILTER_NAMED ? namedMissing(k, kq, c) : -ENOENT;
+      if (kind === FILTER_DESCRIPTOR) result = addDescriptor(k, kq, c, ch, at);
+      else if (kind === FILTER_NAMED) result = addNamed(k, kq, c, ch, at);
+      else result = addPlain(k, kq, c, ch, at);
       if (result === 0) return ADDED;
     } else if (Knote.claim.get(k, kn) !== 0) {
       // Never wait for a claim while owning one: two threads could wait for each other. Nor while
@@ -111,6 +123,16 @@ export function kqueueRegisterLocked(
     }
     if (result !== RESTART) return result;
   }
+}
+
+/** A change without EV_ADD for a named filter: it does not exist, or the registration does not. */
+function namedMissing(k: Kthread, kq: KqueuePtr, c: Change): number {
+  const generation = Kqueue.generation.hint(k, kq);
+  kqueueUnlock(k, kq);
+  const known = filterExists(k, c.filter);
+  const back = kqueueRelock(k, kq, generation);
+  if (back < 0) return back;
+  return known ? -ENOENT : -EINVAL;
 }
 
 /** Finish what earlier changes of the same call have put off. 0 or KQ_GONE. */
@@ -152,7 +174,9 @@ function modifyLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, c: Change): numbe
     modifyUdata(k, kn, c);
     Knote.sfflags.set(k, kn, c.fflags);
     sdataSet(k, kn, c.dataLo, c.dataHi);
+    if (ops.ask !== null) Knote.status.clear(k, kn, KN_ANSWERED);
     ready = ops.event(k, kn);
+    if (!ready && ops.ask !== null) askLocked(k, kn, 0);
   }
   enableLocked(k, kq, kn, c.flags, ready);
   return 0;

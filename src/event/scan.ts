@@ -15,7 +15,7 @@ import {
   KE_FILTER_FLAGS,
   KEVENT_WORDS,
 } from "../abi/event.js";
-import type { Kthread } from "../arena/kthread.js";
+import { DEFER_ASK, type Kthread } from "../arena/kthread.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { Thread, type ThreadPtr } from "../kern/thread.js";
 import { TIMER_BACKUP_NS } from "../limits.js";
@@ -99,6 +99,10 @@ function waitLocked(
     if (n > 0) {
       if (netWake && fresh > 0) netHit(k);
       return leave(k, kq, n);
+    }
+    if ((k.deferred & DEFER_ASK) !== 0) {
+      if (deferredBetween(k, kq) === KQ_GONE) return -EBADF;
+      continue;
     }
     if (timeoutNs === WAIT_POLL) return leave(k, kq, 0);
     if (deadline !== NEVER && clockMonotonic(k) >= deadline) return leave(k, kq, 0);

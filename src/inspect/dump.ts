@@ -7,11 +7,20 @@
 import type { Kthread } from "../arena/kthread.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { filterops } from "../event/filters.js";
+import { Source } from "../event/source.js";
 import { Kncold, Knote, Kqueue, type KqueuePtr, kqClaimWaitq } from "../event/structs.js";
 import { Eventfd } from "../fd/eventfd.js";
 import { Pipe } from "../fd/pipe-ring.js";
 import { FD_EMPTY, Fdentry, Fdtable, fdEntry, type TablePtr } from "../kern/fdtable.js";
-import { File, FT_BELL, FT_CHANNEL, FT_EVENTFD, FT_KQUEUE, FT_PIPE } from "../kern/file.js";
+import {
+  File,
+  FT_BELL,
+  FT_CHANNEL,
+  FT_EVENTFD,
+  FT_KQUEUE,
+  FT_PIPE,
+  FT_SOURCE,
+} from "../kern/file.js";
 import { Obj } from "../kern/object.js";
 import { Proc } from "../kern/process.js";
 import { THREAD_FREE, Thread } from "../kern/thread.js";
@@ -29,13 +38,20 @@ const TYPE_NAMES = new Map([
   [FT_PIPE, "pipe"],
   [FT_CHANNEL, "channel"],
   [FT_BELL, "bell"],
+  [FT_SOURCE, "source"],
 ]);
 
 /** The arena as text, one line per thing. Never sleeps, takes no lock. */
 export function dump(of: Inspected): string {
   const k = threadOf(of);
   const lines: string[] = [];
-  for (const name of ["memoryLock", "threadsLock", "nestLock", "clockLock"] as const) {
+  for (const name of [
+    "memoryLock",
+    "threadsLock",
+    "nestLock",
+    "clockLock",
+    "filtersLock",
+  ] as const) {
     const word = k.a[Super[name].at(SUPER)] as number;
     if (word !== 0) lines.push(`${name}: ${lockText(word)}`);
   }
@@ -106,6 +122,9 @@ function object(k: Kthread, type: number, obj: number, lines: string[]): void {
   if (type === FT_PIPE || type === FT_CHANNEL) {
     text += `, ${peek(k, Pipe.count, obj)} bytes, ${peek(k, Pipe.records, obj)} records`;
     text += `, closed ${peek(k, Pipe.closed, obj)}`;
+  }
+  if (type === FT_SOURCE) {
+    text += `, owner ${peek(k, Source.owner, obj)}, filter ${peek(k, Source.filter, obj)}`;
   }
   lines.push(text);
   for (const wq of waitQueues(type, obj)) waitq(k, wq, "waiters", lines);

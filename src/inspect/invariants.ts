@@ -20,7 +20,7 @@ import {
   fdtableZone,
   type TablePtr,
 } from "../kern/fdtable.js";
-import { File, FT_NONE, fileZone } from "../kern/file.js";
+import { File, FT_NONE, FT_SOURCE, fileZone } from "../kern/file.js";
 import { Obj } from "../kern/object.js";
 import { PROC_RUNNING, Proc, procZone } from "../kern/process.js";
 import { THREAD_FREE, THREAD_RUNNING, Thread } from "../kern/thread.js";
@@ -29,6 +29,7 @@ import { REC_FREE, Waitrec, waitrecZone } from "../sync/wait.js";
 import { checkMemory } from "./memory.js";
 import { checkObject } from "./objects.js";
 import { chain, type Inspected, peek, threadOf } from "./peek.js";
+import { checkFilters } from "./sources.js";
 import { Walk } from "./walk.js";
 
 /**
@@ -44,6 +45,7 @@ export function checkInvariants(of: Inspected): string[] {
   checkRecords(w);
   const watched = checkProcess(w, peek(w.k, Super.init, SUPER));
   checkFiles(w);
+  checkFilters(w);
   checkKlists(w);
   checkWatchedNumbers(w, watched);
   checkThreads(w);
@@ -60,12 +62,19 @@ function checkOwnState(w: Walk): void {
   w.same(k.wakeCount, 0, () => "own wakes not given");
   w.same(k.nestWork.length + k.pokes.length, 0, () => "own queues to be propagated or poked");
   w.same(k.dropHead, 0, () => "own knotes to be detached");
+  w.same(k.asks.length + k.filterDrops.length, 0, () => "own questions and filters to be dropped");
   const frees = k.fileDrops.length + k.slotFrees.length + k.bufferFrees.length;
   w.same(frees, 0, () => "own files, slots and buffers to be given back");
 }
 
 function checkGlobals(w: Walk): void {
-  for (const lock of [Super.memoryLock, Super.threadsLock, Super.nestLock, Super.clockLock]) {
+  for (const lock of [
+    Super.memoryLock,
+    Super.threadsLock,
+    Super.nestLock,
+    Super.clockLock,
+    Super.filtersLock,
+  ]) {
     w.unlocked(lock.at(SUPER), () => lock.name);
   }
   const end = peek(w.k, Super.arenaWords, SUPER);
@@ -191,6 +200,7 @@ function checkFiles(w: Walk): void {
     if (!w.claim(fileZone, file, "an open file")) continue;
     const type = peek(k, File.type, file);
     const obj = peek(k, File.object, file);
+    if (type === FT_SOURCE && obj === 0) continue;
     if (!w.check(type !== FT_NONE && obj !== 0, () => `file ${file} is open on nothing`)) continue;
     checkObject(w, type, obj);
     const known = peek(k, Obj.file, obj) === file || peek(k, Obj.file2, obj) === file;
@@ -224,6 +234,7 @@ function checkKlists(w: Walk): void {
 /** Closing a number looks for knotes only if the number is marked. */
 function checkWatchedNumbers(w: Walk, marked: Set<number>): void {
   for (const [kn, { fd }] of w.watching) {
+    if (fd < 0) continue;
     w.check(marked.has(fd), () => `descriptor ${fd} has knote ${kn}, but is not marked`);
   }
 }

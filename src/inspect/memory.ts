@@ -7,6 +7,7 @@ import { heapClass } from "../arena/heap.js";
 import type { StructInfo } from "../arena/layout.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { Zone, type ZoneDef, type ZonePtr, zones } from "../arena/zone.js";
+import { sourceZone } from "../event/source.js";
 import { Kqueue, kqueueZone } from "../event/structs.js";
 import { bellZone } from "../fd/bell.js";
 import { eventfdZone } from "../fd/eventfd.js";
@@ -90,7 +91,13 @@ function checkChunks(w: Walk, zone: ZoneDef<string>, z: ZonePtr, carved: number)
   w.same(sum, carved, () => `zone ${name}: words in its linked chunks`);
 }
 
-const objectZones: readonly ZoneDef<string>[] = [kqueueZone, eventfdZone, pipeZone, bellZone];
+const objectZones: readonly ZoneDef<string>[] = [
+  kqueueZone,
+  eventfdZone,
+  pipeZone,
+  bellZone,
+  sourceZone,
+];
 
 /** Lock words keep their meaning in a free slot: nobody may hold one. */
 function checkFreeSlot(w: Walk, zone: ZoneDef<string>, at: number): void {

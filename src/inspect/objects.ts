@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: ISC
 /** Invariants of what descriptors name: eventfds, pipes, bells, and the part common to all. */
 import type { ZoneDef } from "../arena/zone.js";
+import { type SourcePtr, sourceZone } from "../event/source.js";
 import { Kncold, Knote, type KqueuePtr, kqueueZone } from "../event/structs.js";
 import { bellZone } from "../fd/bell.js";
 import { Eventfd, type EventfdPtr, eventfdZone, LANE_SLOW } from "../fd/eventfd.js";
 import { PIPE_NO_READER, PIPE_NO_WRITER, Pipe, type PipePtr, pipeZone } from "../fd/pipe-ring.js";
-import { FT_BELL, FT_CHANNEL, FT_EVENTFD, FT_KQUEUE, FT_PIPE } from "../kern/file.js";
+import { FT_BELL, FT_CHANNEL, FT_EVENTFD, FT_KQUEUE, FT_PIPE, FT_SOURCE } from "../kern/file.js";
 import { OBJ_LIVE, Obj, viewOf } from "../kern/object.js";
 import { VIEW_DATA_MAX } from "../limits.js";
 import { Waitq, type WaitqPtr } from "../sync/wait.js";
 import { bufferWords } from "./memory.js";
 import { chain, peek } from "./peek.js";
 import { checkQueue } from "./queues.js";
+import { checkSource } from "./sources.js";
 import { checkWaitq, objectLockOf } from "./waits.js";
 import type { Walk } from "./walk.js";
 
@@ -21,6 +23,7 @@ const zoneOfType = new Map<number, ZoneDef<string>>([
   [FT_PIPE, pipeZone],
   [FT_CHANNEL, pipeZone],
   [FT_BELL, bellZone],
+  [FT_SOURCE, sourceZone],
 ]);
 
 /** An object that a file of the type is open on; each object once. */
@@ -36,6 +39,7 @@ export function checkObject(w: Walk, type: number, obj: number): void {
   checkKlist(w, obj, name);
   if (type === FT_EVENTFD) checkEventfd(w, obj as EventfdPtr, name);
   else if (type === FT_PIPE || type === FT_CHANNEL) checkPipe(w, obj as PipePtr, name);
+  else if (type === FT_SOURCE) checkSource(w, obj as SourcePtr, name);
   else if (type === FT_KQUEUE) checkQueue(w, obj as KqueuePtr, name);
 }
 

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: ISC
 /** Invariants of queues and their knotes. */
-import { EV_CLEAR, EV_DISPATCH, EV_ONESHOT, EVFILT_WRITE, NOTE_LOWAT } from "../abi/event.js";
+import {
+  EV_CLEAR,
+  EV_DISPATCH,
+  EV_EOF,
+  EV_ONESHOT,
+  EVFILT_WRITE,
+  NOTE_LOWAT,
+} from "../abi/event.js";
 import { hashBucket } from "../arena/hash.js";
 import { mayArm } from "../event/drop.js";
 import {
@@ -8,16 +15,23 @@ import {
   OPS_EVENTFD_READ,
   OPS_EVENTFD_WRITE,
   OPS_KQUEUE_READ,
+  OPS_NOP,
+  OPS_NOP_FD,
   OPS_PIPE_READ,
   OPS_PIPE_WRITE,
   OPS_SILENT,
+  OPS_SOURCE_NAMED,
+  OPS_SOURCE_READ,
+  OPS_SOURCE_WRITE,
   OPS_TIMER,
   OPS_USER,
 } from "../event/filterops.js";
 import { filterops } from "../event/filters.js";
 import { FILTER_DESCRIPTOR, filterKind } from "../event/find.js";
+import { Source } from "../event/source.js";
 import {
   KN_ACTIVE,
+  KN_ANSWERED,
   KN_ARMED,
   KN_DELIVERED,
   KN_DETACHED,
@@ -36,7 +50,7 @@ import {
 } from "../event/structs.js";
 import { heapBytesWords } from "../event/timer.js";
 import { Fdentry, fdEntry, type TablePtr } from "../kern/fdtable.js";
-import { File, FREAD, FT_BELL, FT_EVENTFD, FT_KQUEUE, FWRITE } from "../kern/file.js";
+import { File, FREAD, FT_BELL, FT_EVENTFD, FT_KQUEUE, FT_SOURCE, FWRITE } from "../kern/file.js";
 import { Obj, VIEW_EOF } from "../kern/object.js";
 import { PIPE_BUF_BYTES, TIMER_BACKUP_NS, VIEW_DATA_MAX } from "../limits.js";
 import { Waitq } from "../sync/wait.js";
@@ -122,8 +136,40 @@ function checkKnote(w: Walk, kq: KqueuePtr, kn: number, name: string): void {
   const descriptor = filterKind(peek(k, Knote.filter, kn)) === FILTER_DESCRIPTOR;
   const shape = filterops[ops]?.isDescriptor === descriptor;
   w.check(shape, () => `${name}: operations ${ops} do not go with its filter`);
+  const filter = peek(k, Knote.filter, kn);
   if (descriptor) checkDescriptorKnote(w, kq, kn, name);
+  else if (filter > 0) checkNamedKnote(w, kn, filter, name);
   else w.same(peek(k, Knote.obj, kn), 0, () => `${name}: object`);
+}
+
+/** What klistFini has left: no object, no-op operations, and if it was told, an end to deliver. */
+function checkOrphan(w: Walk, kn: number, name: string): void {
+  const { k } = w;
+  w.same(peek(k, Knote.obj, kn), 0, () => `${name}: object, though its source is gone`);
+  w.same(peek(k, Knote.status, kn) & KN_ANSWERED, 0, () => `${name}: an answer of nobody`);
+  const told = EV_EOF | EV_ONESHOT;
+  const ended = (peek(k, Knote.flags, kn) & told) === told;
+  const active = (peek(k, Knote.status, kn) & KN_ACTIVE) !== 0;
+  w.check(!ended || active, () => `${name}: its source is gone, and nobody will hear of it`);
+}
+
+/** A knote of a named filter: on a source, or what is left of one. */
+function checkNamedKnote(w: Walk, kn: number, filter: number, name: string): void {
+  const { k } = w;
+  const cold = peek(k, Knote.cold, kn);
+  if (!w.check(cold !== 0, () => `${name} has no cold line`)) return;
+  const file = peek(k, Kncold.file, cold);
+  const obj = peek(k, File.object, file);
+  w.referTo(file);
+  w.named.set(filter, (w.named.get(filter) ?? 0) + 1);
+  if (peek(k, Knote.ops, kn) === OPS_NOP) {
+    checkOrphan(w, kn, name);
+    return;
+  }
+  w.same(peek(k, Knote.ops, kn), OPS_SOURCE_NAMED, () => `${name}: operations`);
+  w.same(peek(k, Knote.obj, kn), obj, () => `${name}: object of its file`);
+  w.watching.set(kn, { obj, fd: -1 });
+  if (levelMissed(w, kn)) w.problems.push(`${name}: its condition holds, but it is not queued`);
 }
 
 /** A knote on a descriptor: its file is what the number names, its object is the file's. */
@@ -133,6 +179,10 @@ function checkDescriptorKnote(w: Walk, kq: KqueuePtr, kn: number, name: string):
   if (!w.check(cold !== 0, () => `${name} has no cold line`)) return;
   const file = peek(k, Kncold.file, cold);
   w.referTo(file);
+  if (peek(k, Knote.ops, kn) === OPS_NOP_FD) {
+    checkOrphan(w, kn, name);
+    return;
+  }
   w.watching.set(kn, { obj: peek(k, Knote.obj, kn), fd: peek(k, Knote.ident, kn) });
   const table = peek(k, Kqueue.table, kq) as TablePtr;
   const entry = fdEntry(k, table, peek(k, Knote.ident, kn));
@@ -154,6 +204,8 @@ function operationsOf(type: number, flags: number, write: boolean): number {
       return OPS_KQUEUE_READ;
     case FT_BELL:
       return OPS_BELL;
+    case FT_SOURCE:
+      return write ? OPS_SOURCE_WRITE : OPS_SOURCE_READ;
     case FT_EVENTFD:
       return write ? OPS_EVENTFD_WRITE : OPS_EVENTFD_READ;
     default:
@@ -182,9 +234,19 @@ function levelMissed(w: Walk, kn: number): boolean {
       return viewReady(peek(k, Obj.writeView, obj), 1);
     case OPS_KQUEUE_READ:
       return peek(k, Kqueue.count, obj) > 0;
+    case OPS_SOURCE_READ:
+    case OPS_SOURCE_NAMED:
+      return sourceReady(k, obj, Obj.readView);
+    case OPS_SOURCE_WRITE:
+      return sourceReady(k, obj, Obj.writeView);
     default:
       return false;
   }
+}
+
+/** A source that was set and not notified is nobody's news yet. */
+function sourceReady(k: Walk["k"], obj: number, view: typeof Obj.readView): boolean {
+  return peek(k, Source.silent, obj) === 0 && peek(k, view, obj) !== 0;
 }
 
 function viewReady(view: number, least: number): boolean {

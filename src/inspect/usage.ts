@@ -7,6 +7,8 @@
 import type { Kthread } from "../arena/kthread.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { Zone, type ZoneDef } from "../arena/zone.js";
+import { kfilterZone } from "../event/registry.js";
+import { sourceZone } from "../event/source.js";
 import { Kqueue, type KqueuePtr, kqueueZone, kqWaitq } from "../event/structs.js";
 import { bellZone } from "../fd/bell.js";
 import { Eventfd, eventfdZone } from "../fd/eventfd.js";
@@ -35,6 +37,9 @@ export interface Usage {
   readonly eventfds: number;
   readonly pipes: number;
   readonly bells: number;
+  readonly sources: number;
+  /** Named filters, those that only their registrations keep included. */
+  readonly filters: number;
   /** Bytes in pipe rings, hash tables and timer heaps. */
   readonly bufferBytes: number;
   /** Bytes of the arena that were ever used, and all of it. */
@@ -68,6 +73,8 @@ export function usage(of: Inspected): Usage {
     eventfds: liveSlots(k, eventfdZone),
     pipes: liveSlots(k, pipeZone),
     bells: liveSlots(k, bellZone),
+    sources: liveSlots(k, sourceZone),
+    filters: liveSlots(k, kfilterZone),
     bufferBytes: peek(k, Super.heapLive, SUPER) * BYTES,
     touchedBytes: peek(k, Super.brk, SUPER) * BYTES,
     arenaBytes: peek(k, Super.arenaWords, SUPER) * BYTES,

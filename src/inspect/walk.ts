@@ -27,6 +27,10 @@ export class Walk {
   readonly fileRefs = new Map<number, number>();
   /** Wait records found on wait queues. */
   readonly parked = new Set<number>();
+  /** Registrations found of each named filter. */
+  readonly named = new Map<number, number>();
+  /** Sources that files are open on. */
+  readonly sources = new Set<number>();
   userEvents = 0;
   timers = 0;
   /** First word that slots and buffers can be at. */

@@ -26,7 +26,8 @@ export const FT_EVENTFD = 2;
 export const FT_PIPE = 3;
 export const FT_CHANNEL = 4;
 export const FT_BELL = 5;
-export const FILE_TYPES = 6;
+export const FT_SOURCE = 6;
+export const FILE_TYPES = 7;
 
 /** Access mode bits kept in File.flags (besides O_NONBLOCK). */
 export const FREAD = 1;
@@ -38,7 +39,7 @@ export const File = defineStruct("file", {
   generation: word(IMMUTABLE, "raised when the slot is freed"),
   refs: racy(ATOMIC, "descriptors, handles and knotes that hold the file"),
   type: racy(ATOMIC, "FT_*; fixed while the file is open"),
-  object: racyPtr<"object">(ATOMIC, "what it is open on; fixed while the file is open"),
+  object: racyPtr<"object">(ATOMIC, "what it is open on, 0 when its source was destroyed"),
   flags: racy(ATOMIC, "FREAD, FWRITE and O_NONBLOCK; the last can be changed by fcntl"),
   link: word(ATOMIC, "free list"),
   chunk: words(2, IMMUTABLE, "in the first slot of a chunk: the chunk before it, and its size"),

@@ -9,6 +9,9 @@
  * the view first and then takes the queue lock for every knote, so either the evaluation sees the
  * new view, or the notifier comes after it and queues the knote.
  *
+ * A state that does not fit a view sets bit 30, "ask the object": who evaluates then claims the
+ * knote and reads the state under the object's lock (event/ask.ts).
+ *
  * `edge` counts accepted operations. A knote remembers the count it has acted on, so notifying it
  * twice for one operation changes nothing.
  */
@@ -58,6 +61,8 @@ export const Obj = defineStruct("object", {
 });
 
 export const VIEW_EOF = 0x80000000 | 0;
+/** The state does not fit the view: the object has to be asked. */
+export const VIEW_ASK = 0x40000000;
 
 /** A view of `data` bytes (or units), saturated. */
 export function viewOf(data: number, eof: boolean): number {
@@ -84,11 +89,25 @@ export function objectInit(k: Kthread, obj: ObjectPtr): void {
   Obj.state.set(k, obj, OBJ_LIVE);
   Obj.file.set(k, obj, NIL);
   Obj.file2.set(k, obj, NIL);
-  Obj.klist.set(k, obj, NIL);
-  Obj.knotes.set(k, obj, 0);
   Obj.readView.publish(k, obj, 0);
   Obj.writeView.publish(k, obj, 0);
   Obj.edge.publish(k, obj, 0);
+  klistInit(k, obj);
+}
+
+/** An empty list of knotes, in a slot that is in limbo. Its end is klistFini (event/fini.ts). */
+function klistInit(k: Kthread, obj: ObjectPtr): void {
+  Obj.klist.set(k, obj, NIL);
+  Obj.knotes.set(k, obj, 0);
+}
+
+/**
+ * Whether a knote of an open file may join the object; object lock held. A file may have outlived
+ * its object, whose slot is another's by now.
+ */
+export function objectIsOf(k: Kthread, obj: ObjectPtr, fp: Ptr<"file">): boolean {
+  if (Obj.state.get(k, obj) !== OBJ_LIVE) return false;
+  return Obj.file.get(k, obj) === fp || Obj.file2.get(k, obj) === fp;
 }
 
 /** End of an object's life, lock held: handles to it are stale from now on. */

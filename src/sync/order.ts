@@ -12,6 +12,7 @@ export interface LockClass {
   readonly text: string;
 }
 
+export const RANK_FILTERS = 0;
 export const RANK_CLOCK = 1;
 export const RANK_THREADS = 2;
 export const RANK_NEST = 3;
@@ -22,6 +23,7 @@ export const RANK_MEMORY = 7;
 export const RANK_QUEUE = 8;
 
 export const lockOrder: readonly LockClass[] = [
+  { name: "filters", rank: RANK_FILTERS, text: "named filters, and the list of sources" },
   { name: "clock", rank: RANK_CLOCK, text: "moving the manual clocks" },
   { name: "threads", rank: RANK_THREADS, text: "the table of attached threads; exit watchers" },
   { name: "nest", rank: RANK_NEST, text: "who watches whom among queues: cycle check and link" },
@@ -30,7 +32,7 @@ export const lockOrder: readonly LockClass[] = [
   {
     name: "object",
     rank: RANK_OBJECT,
-    text: "a watched object: eventfd, pipe, bell, queue as source",
+    text: "a watched object: eventfd, pipe, bell, source, queue as source",
   },
   { name: "memory", rank: RANK_MEMORY, text: "free lists of zones and of byte buffers" },
   { name: "queue", rank: RANK_QUEUE, text: "a kqueue: knotes, ready list, timers, waiters" },

@@ -51,6 +51,10 @@ export const SYS = {
   pipe2: 542,
   kevent: 560,
   eventfd: 577,
+  source: 1000,
+  source_set: 1001,
+  source_destroy: 1002,
+  kfilter: 1003,
 } as const;
 
 const INT32_MAX = 0x7fffffff;

@@ -13,6 +13,7 @@ import { NIL } from "../arena/layout.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { deferredRun } from "../event/defer.js";
 import { exitsPost } from "../fd/channel.js";
+import { sourcesEnd } from "../fd/source.js";
 import { slotFree, slotReturn } from "../kern/attach.js";
 import { fdClose } from "../kern/descrip.js";
 import { curtable, FD_OPEN, Fdentry, Fdtable, fdEntry, fdOwnerLocked } from "../kern/fdtable.js";
@@ -222,6 +223,7 @@ function reap(dead: Kthread): void {
   }
   waitTakeFired(dead);
   recordsFree(dead);
+  sourcesEnd(dead, dead.owner);
   closeOwned(dead);
   dead.a[dead.callAt] = 0;
   slotFree(dead, thread);

@@ -22,6 +22,15 @@ import {
   timeoutNs,
 } from "./calls.js";
 import { KeventList } from "./list.js";
+import {
+  sysKfilterByfilter,
+  sysKfilterByname,
+  sysKfilterRegister,
+  sysKfilterUnregister,
+  sysSource,
+  sysSourceDestroy,
+  sysSourceSet,
+} from "./source.js";
 
 export { KeventList };
 
@@ -221,6 +230,66 @@ export class Sys {
     return this.#ret(
       this.#ready ? limitDescriptors(this.#live, flagsOf(resource), value) : -EAGAIN,
     );
+  }
+
+  /**
+   * A source of the program's own, which this thread owns; with a named filter's number, also its
+   * source for `ident`. @param flags SOURCE_NOFORK, SOURCE_CLOEXEC
+   * @returns a descriptor, -EINVAL, -EMFILE, -ENOMEM; -ENOENT, -EPERM, -EEXIST for the filter
+   */
+  source(flags: number, filter = 0, ident: number | bigint = 0): number {
+    return this.#ret(sysSource(this.#live, flagsOf(flags), filter, ident));
+  }
+
+  /**
+   * Set what EVFILT_READ or EVFILT_WRITE find: SRC_* flags, fflags, and data from 0 to 2^63 - 1.
+   * Nobody is told before source_notify. @returns 0, -EBADF, -EINVAL, -ENXIO, -EPERM
+   */
+  source_set(
+    fd: number,
+    filter: number,
+    flags: number,
+    fflags = 0,
+    data: number | bigint = 0,
+  ): number {
+    const k = this.#live;
+    return this.#ret(sysSourceSet(k, fdOf(fd), filter, flagsOf(flags), fflags, data));
+  }
+
+  /** Tell those who watch. @returns 0, -EBADF, -EINVAL, -ENXIO, -EPERM */
+  source_notify(fd: number): number {
+    return this.#ret(sysSourceSet(this.#live, fdOf(fd), 0, 0, 0, 0));
+  }
+
+  /**
+   * Destroy a source: those who watch get EV_EOF once, with `fflags`. @param flags SOURCE_SILENT
+   * @returns 0, -EBADF, -EINVAL, -ENXIO, -EPERM. May sleep.
+   */
+  source_destroy(fd: number, flags = 0, fflags = 0): number {
+    return this.#ret(sysSourceDestroy(this.#live, fdOf(fd), flagsOf(flags), fflags));
+  }
+
+  /**
+   * Register a filter under a name of 1 to 64 bytes.
+   * @returns its number, -EEXIST, -EINVAL, -ENAMETOOLONG, -ENOMEM
+   */
+  kfilter_register(name: string): number {
+    return this.#ret(sysKfilterRegister(this.#live, name));
+  }
+
+  /** Unregister a filter. @returns 0, -ENOENT, -EBUSY, -EPERM, -EINVAL */
+  kfilter_unregister(filter: number): number {
+    return this.#ret(sysKfilterUnregister(this.#live, filter));
+  }
+
+  /** The number of a filter's name, in filter[0]. @returns 0, -ENOENT, -EINVAL, -EFAULT */
+  kfilter_byname(name: string, filter: Int32Array): number {
+    return this.#ret(sysKfilterByname(this.#live, name, filter));
+  }
+
+  /** The name of a filter's number, in UTF-8. @returns its length, -ENOENT, -EINVAL, -EFAULT */
+  kfilter_byfilter(filter: number, name: Uint8Array): number {
+    return this.#ret(sysKfilterByfilter(this.#live, filter, name));
   }
 
   /** Number of this process. */

@@ -13,6 +13,7 @@ import { bellMake } from "../fd/bell.js";
 import { channelMake } from "../fd/channel.js";
 import { eventfdMake } from "../fd/eventfd.js";
 import { pipeMake } from "../fd/pipe.js";
+import { type SourceShape, sourceMake } from "../fd/source.js";
 import { memoryReady, published } from "../kern/alloc.js";
 import { fdClose, fdInstall, tableReady } from "../kern/descrip.js";
 import { fdHint } from "../kern/fdtable.js";
@@ -63,6 +64,16 @@ export function handleBell(k: Kthread): Handle | number {
   if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.eventfd);
   const made = install(k, bellMake(k));
+  callLeave(k);
+  return made;
+}
+
+/** A source that the calling thread owns, also under a named filter; -ENOENT, -EPERM, -EEXIST. */
+export function handleSource(k: Kthread, shape: SourceShape): Handle | number {
+  if (!memoryReady(k)) return -EAGAIN;
+  callEnter(k, SYS.source);
+  const fp = sourceMake(k, shape);
+  const made = fp < 0 ? fp : install(k, fp as FilePtr);
   callLeave(k);
   return made;
 }

@@ -10,6 +10,7 @@ import { bellFileOps } from "../fd/bell.js";
 import { channelFileOps } from "../fd/channel.js";
 import { eventfdFileOps } from "../fd/eventfd.js";
 import { pipeFileOps } from "../fd/pipe.js";
+import { sourceFileOps } from "../fd/source.js";
 import { arenaAttach, arenaBoot, type BootShape, slotBorrow, slotSeize } from "../kern/attach.js";
 import {
   FILE_TYPES,
@@ -19,6 +20,7 @@ import {
   FT_EVENTFD,
   FT_KQUEUE,
   FT_PIPE,
+  FT_SOURCE,
   layersInstall,
   type UpperLayers,
 } from "../kern/file.js";
@@ -29,6 +31,7 @@ files[FT_EVENTFD] = eventfdFileOps;
 files[FT_PIPE] = pipeFileOps;
 files[FT_CHANNEL] = channelFileOps;
 files[FT_BELL] = bellFileOps;
+files[FT_SOURCE] = sourceFileOps;
 
 const upper: UpperLayers = { files, fdClosed: knotesFdClosed };
 

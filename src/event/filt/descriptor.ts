@@ -12,11 +12,13 @@
  *
  * Data beyond the 30 bits of a view is what the last notification left in the cold line.
  */
-import { EV_EOF, NOTE_LOWAT } from "../../abi/event.js";
+import { ENXIO } from "../../abi/errno.js";
+import { EV_ADD, EV_EOF, NOTE_LOWAT } from "../../abi/event.js";
 import type { Kthread } from "../../arena/kthread.js";
 import { Obj, VIEW_EOF } from "../../kern/object.js";
 import { PIPE_BUF_BYTES, VIEW_DATA_MAX } from "../../limits.js";
 import {
+  type Change,
   type Filterops,
   OPS_BELL,
   OPS_EVENTFD_READ,
@@ -32,12 +34,12 @@ import { klistInsertLocked, klistRemoveLocked } from "../klist.js";
 import { Kncold, Knote, type KnotePtr, Kqueue, type KqueuePtr } from "../structs.js";
 import { dataSet, sdataNumber } from "../value.js";
 
-function attach(k: Kthread, _kq: KqueuePtr, kn: KnotePtr): number {
+export function attach(k: Kthread, _kq: KqueuePtr, kn: KnotePtr): number {
   klistInsertLocked(k, Knote.obj.get(k, kn), kn);
   return 0;
 }
 
-function detach(k: Kthread, _kq: KqueuePtr, kn: KnotePtr): void {
+export function detach(k: Kthread, _kq: KqueuePtr, kn: KnotePtr): void {
   klistRemoveLocked(k, Knote.obj.get(k, kn), kn);
 }
 
@@ -57,7 +59,7 @@ function takeEof(k: Kthread, kn: KnotePtr, view: number): boolean {
   return true;
 }
 
-function lowWater(k: Kthread, kn: KnotePtr, otherwise: number): number {
+export function lowWater(k: Kthread, kn: KnotePtr, otherwise: number): number {
   return (Knote.sfflags.get(k, kn) & NOTE_LOWAT) !== 0 ? sdataNumber(k, kn) : otherwise;
 }
 
@@ -129,12 +131,18 @@ function descriptorFilter(
     attach,
     detach,
     event,
+    ask: null,
     refuse: null,
     touch: null,
     cleared,
     copy: null,
     dump: null,
   };
+}
+
+/** What is left of a registration can be disabled, enabled and deleted, but not added to again. */
+function refuseAdd(change: Change): number {
+  return (change.flags & EV_ADD) === 0 ? 0 : -ENXIO;
 }
 
 function nop(id: number, isDescriptor: boolean): Filterops {
@@ -146,7 +154,8 @@ function nop(id: number, isDescriptor: boolean): Filterops {
     attach: () => 0,
     detach: nothing,
     event: never,
-    refuse: null,
+    ask: null,
+    refuse: refuseAdd,
     touch: null,
     cleared: null,
     copy: null,

@@ -156,6 +156,7 @@ export const timerFilter: Filterops = {
   attach,
   detach,
   event,
+  ask: null,
   refuse,
   touch,
   cleared: null,

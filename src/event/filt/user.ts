@@ -80,6 +80,7 @@ export const userFilter: Filterops = {
   attach,
   detach,
   event,
+  ask: null,
   refuse: null,
   touch,
   cleared,

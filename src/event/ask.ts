@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: ISC
+/**
+ * Asking an object for what does not fit its view (VIEW_ASK): a datum beyond 30 bits, an error.
+ *
+ * A notifier, or a thread that attaches, holds the object's lock, and reads the state as it goes.
+ * A scan or a change holds the queue lock only, under which the object cannot be locked. It claims
+ * the knote, takes it off the ready list, and puts the question off; `asksRun` locks the object,
+ * then the queue, notes the answer in the knote (KN_ANSWERED), ends the claim and queues the knote
+ * again. Then the caller scans again, and that evaluation uses the answer up.
+ *
+ * The claim keeps the knote, its queue and its object: klistFini waits for it. No event is lost
+ * meanwhile: a notification does not mind the claim and queues the knote by itself, and one that
+ * came before is in the state that is read.
+ */
+import { EVFILT_WRITE } from "../abi/event.js";
+import { DEFER_ASK, type Kthread, kassert } from "../arena/kthread.js";
+import { Obj, objectLock, objectUnlock, VIEW_ASK } from "../kern/object.js";
+import { mutexLock } from "../sync/mutex.js";
+import { RANK_QUEUE } from "../sync/order.js";
+import { claimEndLocked } from "./drop.js";
+import { filterops } from "./filters.js";
+import { answerLocked } from "./klist.js";
+import { kqueueUnlock } from "./lock.js";
+import { knoteActivateLocked, knoteReturnLocked } from "./ready.js";
+import { KN_DELIVERED, Knote, type KnotePtr, Kqueue } from "./structs.js";
+
+/** Whether the view of the knote's direction says that the object has to be asked. */
+function viewAsks(k: Kthread, kn: KnotePtr): boolean {
+  const view = Knote.filter.get(k, kn) === EVFILT_WRITE ? Obj.writeView : Obj.readView;
+  return (view.hint(k, Knote.obj.get(k, kn)) & VIEW_ASK) !== 0;
+}
+
+/**
+ * An evaluation found the condition false. If its object has to be asked, claim the knote for that;
+ * queue lock held. `word` is the knote's status before it was taken off the ready list. Whoever
+ * has claimed it already evaluates it afterwards, and this is put off to that.
+ */
+export function askLocked(k: Kthread, kn: KnotePtr, word: number): void {
+  if (!viewAsks(k, kn) || Knote.claim.get(k, kn) !== 0) return;
+  Knote.claim.set(k, kn, k.owner);
+  k.asks.push(word & KN_DELIVERED, kn);
+  k.deferred |= DEFER_ASK;
+}
+
+/** Ask for every knote on the thread's list. No lock held. */
+export function asksRun(k: Kthread): void {
+  k.deferred &= ~DEFER_ASK;
+  while (k.asks.length > 0) {
+    const kn = k.asks.pop() as KnotePtr;
+    const delivered = k.asks.pop() !== 0;
+    const kq = Knote.kq.get(k, kn);
+    const obj = Knote.obj.get(k, kn);
+    const ops = filterops[Knote.ops.get(k, kn)] as (typeof filterops)[number];
+    kassert(obj !== 0 && ops.ask !== null, "the operations of a claimed knote stay");
+    objectLock(k, obj);
+    mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
+    kassert(Knote.obj.get(k, kn) === obj, "a claimed knote stays on its object");
+    const holds = ops.ask?.(k, kn) === true;
+    answerLocked(k, kn, holds);
+    claimEndLocked(k, kq, kn);
+    if (holds && delivered) knoteReturnLocked(k, kq, kn);
+    else if (holds) knoteActivateLocked(k, kq, kn);
+    kqueueUnlock(k, kq);
+    objectUnlock(k, obj);
+  }
+}
