@@ -71,6 +71,11 @@ function memoryMap(): string {
       ],
       [
         "behind it",
+        "1/512 of the arena",
+        "heap map: a bit per line, set where a free buffer starts",
+      ],
+      [
+        "behind it",
         "the rest",
         "chunks of zones and buffers, in the order in which they were needed",
       ],

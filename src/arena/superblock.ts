@@ -9,6 +9,7 @@
  *   16       superblock
  *   ...      zone heads, one line each
  *   ...      thread slots (a fixed table: a lock word names its owner by slot number)
+ *   ...      heap map: a bit per line
  *   brk ...  chunks of the zones and byte buffers, carved upwards and never given back to brk
  */
 import { LINE_WORDS } from "../limits.js";
@@ -30,6 +31,9 @@ import {
 export const MAGIC = 0x4b6e656c;
 /** Raised whenever the meaning of a word changes without its place changing. */
 export const ARENA_VERSION = 1;
+
+/** Sizes of byte buffers, powers of two: the largest is smaller than the largest arena. */
+export const HEAP_CLASSES = 28;
 
 export type SuperPtr = Ptr<"superblock">;
 export const SUPER = LINE_WORDS as SuperPtr;
@@ -54,12 +58,13 @@ export const Super = defineStruct("superblock", {
   descriptorsMax: word(IMMUTABLE, "default RLIMIT_NOFILE"),
   threadTable: word(IMMUTABLE, "first thread slot"),
   zoneTable: word(IMMUTABLE, "first zone head"),
+  heapMap: word(IMMUTABLE, "a bit per line, set where a free byte buffer starts; memory lock"),
   bootMono: u64(IMMUTABLE, "host's monotonic clock when the arena was booted (ns)"),
 
   memoryLock: line(racy(LOCK, "guards brk, the zones and the free lists of byte buffers")),
   brk: word(MEM, "first word never handed out"),
   heapLive: word(MEM, "words in allocated byte buffers"),
-  heapFree: words(28, MEM, "free byte buffers by power of two: list heads"),
+  heapFree: words(HEAP_CLASSES, MEM, "free byte buffers by power of two: list heads"),
 
   threadsLock: line(racy(LOCK, "guards the thread table, process 1 and the exit watchers")),
   threads: racy(ATOMIC, "threads attached now"),

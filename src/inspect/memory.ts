@@ -3,9 +3,9 @@
  * Invariants of memory: every word above the fixed tables belongs to exactly one slot or buffer,
  * which is either free or reachable, and the counts say so.
  */
-import { heapClass } from "../arena/heap.js";
+import { FREE_CLASS, FREE_PREV, heapClass, heapIsFree, heapMapWords } from "../arena/heap.js";
 import type { StructInfo } from "../arena/layout.js";
-import { SUPER, Super } from "../arena/superblock.js";
+import { HEAP_CLASSES, SUPER, Super } from "../arena/superblock.js";
 import { Zone, type ZoneDef, type ZonePtr, zones } from "../arena/zone.js";
 import { sourceZone } from "../event/source.js";
 import { Kqueue, kqueueZone } from "../event/structs.js";
@@ -24,8 +24,6 @@ interface Extent {
   readonly words: number;
   readonly what: string;
 }
-
-const HEAP_CLASSES = 28;
 
 /** All invariants of zones and buffers; comes after everything reachable was claimed. */
 export function checkMemory(w: Walk): void {
@@ -115,16 +113,39 @@ function checkBuffers(w: Walk, extents: Extent[]): number {
   for (const words of w.buffers.values()) used += words;
   w.same(used, live, () => "words in reachable buffers");
   let free = 0;
+  const freeAt = new Map<number, number>();
   for (let cls = 0; cls < HEAP_CLASSES; cls++) {
     const words = 2 ** cls;
     const list = chainAt(k, k.a[Super.heapFree.at(SUPER) + cls] as number, 0, w.limit);
+    let before = 0;
     for (const at of list) {
       w.check(!w.buffers.has(at), () => `buffer ${at} is free and in use`);
+      w.same(k.a[at + FREE_PREV] as number, before, () => `free buffer ${at}: link back`);
+      w.same(k.a[at + FREE_CLASS] as number, cls, () => `free buffer ${at}: class`);
+      w.check(at % words === 0, () => `free buffer ${at} of ${words} words is not aligned`);
+      w.check(heapIsFree(k, at), () => `free buffer ${at} is not in the heap map`);
+      freeAt.set(at, words);
       extents.push({ at, words, what: "free buffer" });
+      before = at;
     }
     free += list.length * words;
   }
+  checkJoined(w, freeAt);
   return live + free;
+}
+
+/** The map has no other bits, and no two halves of one buffer are free. */
+function checkJoined(w: Walk, freeAt: ReadonlyMap<number, number>): void {
+  for (const [at, words] of freeAt) {
+    const split = freeAt.get(at ^ words) === words;
+    w.check(!split, () => `free buffers ${at} and ${at ^ words} of ${words} words are not joined`);
+  }
+  let bits = 0;
+  const map = peek(w.k, Super.heapMap, SUPER);
+  for (let i = map; i < map + heapMapWords(w.k.a.length); i++) {
+    for (let word = w.k.a[i] as number; word !== 0; word &= word - 1) bits++;
+  }
+  w.same(bits, freeAt.size, () => "bits of the heap map");
 }
 
 /** Words of the buffer that a request for `words` gets. */

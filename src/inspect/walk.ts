@@ -5,8 +5,8 @@
  */
 import type { Kthread } from "../arena/kthread.js";
 import { SUPER, Super } from "../arena/superblock.js";
-import { ZONE_COUNT, type ZoneDef } from "../arena/zone.js";
-import { Thread } from "../kern/thread.js";
+import type { ZoneDef } from "../arena/zone.js";
+import { fixedWords } from "../kern/attach.js";
 import { LINE_WORDS } from "../limits.js";
 import { peek } from "./peek.js";
 
@@ -42,8 +42,7 @@ export class Walk {
   constructor(k: Kthread) {
     this.k = k;
     const threads = peek(k, Super.threadsMax, SUPER);
-    this.first = SUPER + Super.struct.words + ZONE_COUNT * LINE_WORDS;
-    this.first += threads * Thread.struct.words;
+    this.first = fixedWords(threads, k.a.length);
     this.brk = peek(k, Super.brk, SUPER);
     this.limit = k.a.length / LINE_WORDS;
   }

@@ -5,6 +5,7 @@
  * under the threads lock.
  */
 import { EAGAIN, EINVAL, ENOMEM } from "../abi/errno.js";
+import { heapMapWords } from "../arena/heap.js";
 import { KernelPanic, Kthread, type ThreadHost } from "../arena/kthread.js";
 import { layoutHash, NIL } from "../arena/layout.js";
 import { ARENA_VERSION, MAGIC, SUPER, Super } from "../arena/superblock.js";
@@ -43,14 +44,20 @@ export interface BootShape {
 
 const TWO_32 = 4_294_967_296;
 
-/** Words before the first chunk: superblock, zone heads, thread table. */
-function fixedWords(threads: number): number {
+/** Where the heap map starts: behind superblock, zone heads and thread table. */
+function heapMapPlace(threads: number): number {
   return SUPER + Super.struct.words + ZONE_COUNT * LINE_WORDS + threads * Thread.struct.words;
+}
+
+/** Words before the first chunk. */
+export function fixedWords(threads: number, arenaWords: number): number {
+  return heapMapPlace(threads) + heapMapWords(arenaWords);
 }
 
 /** A new arena with process 1; returns its first thread, or -ENOMEM / -EINVAL. */
 export function arenaBoot(shape: BootShape, host: ThreadHost): Kthread | number {
-  if (fixedWords(shape.threads) * 4 >= shape.arenaBytes) return -EINVAL;
+  const fixed = fixedWords(shape.threads, shape.arenaBytes / 4);
+  if (fixed * 4 >= shape.arenaBytes) return -EINVAL;
   const buffer = new SharedArrayBuffer(shape.arenaBytes);
   const a = new Int32Array(buffer);
   const zoneTable = SUPER + Super.struct.words;
@@ -72,7 +79,8 @@ export function arenaBoot(shape: BootShape, host: ThreadHost): Kthread | number 
   put(Super.descriptorsMax, shape.descriptors);
   put(Super.zoneTable, zoneTable);
   put(Super.threadTable, threadTable);
-  put(Super.brk, fixedWords(shape.threads));
+  put(Super.heapMap, heapMapPlace(shape.threads));
+  put(Super.brk, fixed);
   const boot = Math.floor(host.monotonicNs());
   a[Super.bootMono.at(SUPER)] = boot | 0;
   a[Super.bootMono.at(SUPER) + 1] = Math.floor(boot / TWO_32) | 0;
@@ -130,11 +138,13 @@ function tablesFit(a: Int32Array, words: number): boolean {
   const at = (field: { at(p: typeof SUPER): number }): number => a[field.at(SUPER)] as number;
   const zoneTable = SUPER + Super.struct.words;
   const threads = at(Super.threadsMax);
-  if (threads < 1 || threads > THREADS_MAX || fixedWords(threads) >= words) return false;
+  if (threads < 1 || threads > THREADS_MAX) return false;
+  const fixed = fixedWords(threads, words);
+  if (fixed >= words || at(Super.heapMap) !== heapMapPlace(threads)) return false;
   if (at(Super.zoneTable) !== zoneTable) return false;
   if (at(Super.threadTable) !== zoneTable + ZONE_COUNT * LINE_WORDS) return false;
   const init = at(Super.init);
-  const inside = init >= fixedWords(threads) && init + Proc.struct.words <= words;
+  const inside = init >= fixed && init + Proc.struct.words <= words;
   return inside && init % LINE_WORDS === 0;
 }
 

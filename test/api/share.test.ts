@@ -280,8 +280,9 @@ describe("refused", () => {
     const kernel = still();
     const { knell } = kernel.share();
     kernel.close();
-    const { threadsMax, threadTable, zoneTable, init, arenaWords, magic, version } = Super;
-    for (const field of [threadsMax, threadTable, zoneTable, init, arenaWords, magic, version]) {
+    const { threadsMax, threadTable, zoneTable, heapMap, init, arenaWords, magic, version } = Super;
+    const places = [threadsMax, threadTable, zoneTable, heapMap, init];
+    for (const field of [...places, arenaWords, magic, version]) {
       for (const value of [0, -1, 2 ** 30]) {
         const buffer = new SharedArrayBuffer(knell.buffer.byteLength);
         const words = new Int32Array(buffer);

@@ -12,9 +12,10 @@ import {
   NOTE_TRIGGER,
 } from "#src/abi/event.js";
 import { EFD_NONBLOCK, O_DIRECT, O_NONBLOCK } from "#src/abi/fcntl.js";
+import { FREE_CLASS, FREE_NEXT, FREE_PREV, heapMapWords } from "#src/arena/heap.js";
 import type { Kthread } from "#src/arena/kthread.js";
 import type { FieldInfo } from "#src/arena/layout.js";
-import { SUPER, Super } from "#src/arena/superblock.js";
+import { HEAP_CLASSES, SUPER, Super } from "#src/arena/superblock.js";
 import { Zone } from "#src/arena/zone.js";
 import { fileKqueue } from "#src/event/kqueue.js";
 import {
@@ -32,10 +33,11 @@ import { Eventfd } from "#src/fd/eventfd.js";
 import { Pipe } from "#src/fd/pipe-ring.js";
 import { dump } from "#src/inspect/dump.js";
 import { checkInvariants } from "#src/inspect/invariants.js";
-import { chain, peek } from "#src/inspect/peek.js";
+import { chain, chainAt, peek } from "#src/inspect/peek.js";
 import { waiters } from "#src/inspect/usage.js";
+import { heapAlloc, heapFree } from "#src/kern/alloc.js";
 import { curtable, Fdentry, Fdtable, fdEntry, fdHint } from "#src/kern/fdtable.js";
-import { File } from "#src/kern/file.js";
+import { File, fileZone } from "#src/kern/file.js";
 import { Obj } from "#src/kern/object.js";
 import { Proc } from "#src/kern/process.js";
 import { Thread, type ThreadPtr } from "#src/kern/thread.js";
@@ -191,6 +193,52 @@ test("damage to links is noticed, through every list", () => {
     if (value !== 0) notices(k, at, 0, `${field.name} lost`);
     notices(k, at, ready[2] === value ? q : (ready[2] as number), `${field.name} astray`);
   }
+});
+
+test("damage to free buffers and to linked chunks is noticed", () => {
+  const { k } = busy();
+  const lists = Super.heapFree.at(SUPER);
+  const free: number[] = [];
+  for (let cls = 0; cls < HEAP_CLASSES; cls++) {
+    free.push(...chainAt(k, k.a[lists + cls] as number, FREE_NEXT, 100));
+  }
+  assert.ok(free.length > 0);
+  for (const cls of [4, 5, 6]) {
+    const head = k.a[lists + cls] as number;
+    if (head !== 0) notices(k, lists + cls, 0, `list ${cls} lost`);
+  }
+  const [at] = free as [number];
+  notices(k, at + FREE_PREV, 16, "link back of a free buffer");
+  notices(k, at + FREE_CLASS, 9, "class of a free buffer");
+  const map = peek(k, Super.heapMap, SUPER);
+  for (let i = 0; i < heapMapWords(k.a.length); i++) {
+    const word = k.a[map + i] as number;
+    notices(k, map + i, word ^ 1, `bit of map word ${i}`);
+  }
+  const zone = peek(k, Super.zoneTable, SUPER) + fileZone.index * LINE_WORDS;
+  notices(k, zone + Zone.chunks.offset, 0, "chunks of files lost");
+  const size = peek(k, Zone.chunks, zone) + (fileZone.chunkAt as number) + 1;
+  notices(k, size, (k.a[size] as number) + 16, "size of a chunk of files");
+});
+
+test("two free halves that were not joined are noticed", () => {
+  const k = bootThread();
+  const whole = heapAlloc(k, 1024);
+  heapFree(k, whole, 1024);
+  const list = Super.heapFree.at(SUPER) + 10;
+  // Halved by hand, and both halves left free.
+  assert.equal(k.a[list], whole);
+  const half = whole + 512;
+  const map = peek(k, Super.heapMap, SUPER);
+  const bit = map + Math.trunc(half / (LINE_WORDS * 32));
+  k.a[list] = k.a[whole + FREE_NEXT] as number;
+  if (k.a[list] !== 0) k.a[(k.a[list] as number) + FREE_PREV] = 0;
+  assert.equal(k.a[list - 1], 0);
+  k.a.set([half, 0, 9], whole);
+  k.a.set([0, whole, 9], half);
+  k.a[list - 1] = whole;
+  k.a[bit] = (k.a[bit] as number) | (1 << (half / LINE_WORDS));
+  assert.match(checkInvariants(k).join(), /not joined/);
 });
 
 test("damage to a knote's state is noticed", () => {

@@ -11,6 +11,7 @@ import { SUPER, Super } from "#src/arena/superblock.js";
 import { threadHost } from "#src/host/node.js";
 import { peek } from "#src/inspect/peek.js";
 import { usage } from "#src/inspect/usage.js";
+import { heapAlloc, heapFree } from "#src/kern/alloc.js";
 import { slotLeave } from "#src/kern/attach.js";
 import { threadSerial } from "#src/kern/thread.js";
 import { ARENA_BYTES_MIN, LINE_WORDS } from "#src/limits.js";
@@ -143,6 +144,8 @@ test("a thread that finds no memory for its record is refused and leaves no trac
   while (s.pipe(fds) === 0);
   while (s.kqueue() >= 0);
   while (s.eventfd(0, 0) >= 0);
+  const lines: number[] = [];
+  for (let at = heapAlloc(k, 1); at !== 0; at = heapAlloc(k, 1)) lines.push(at);
   let attached = 0;
   let result = 0;
   for (;;) {
@@ -155,6 +158,7 @@ test("a thread that finds no memory for its record is refused and leaves no trac
   }
   assert.equal(result, -ENOMEM);
   assert.equal(usage(k).threads, 1 + attached);
+  for (const at of lines) heapFree(k, at, 1);
   assertSound(k);
 });
 
