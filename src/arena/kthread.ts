@@ -23,6 +23,8 @@ export function kassert(holds: boolean, message: string): void {
 export interface ThreadHost {
   /** Monotonic nanoseconds on a scale that all threads of this host share. */
   monotonicNs(): number;
+  /** How far `monotonicNs` may be from that scale in this thread, before or behind: measured. */
+  readonly clockErrorNs: number;
   /** Nanoseconds since 1970 on the wall clock. */
   wallNs(): number;
   /** Processors that threads can really run on at once. */
@@ -106,6 +108,8 @@ export class Kthread {
   spinMisses = 0;
   /** Offset that turns the host's monotonic clock into nanoseconds since the arena was booted. */
   readonly clockOffsetNs: number;
+  /** How far this thread's clock may be behind that of all threads; it is never before it. */
+  readonly clockSkewNs: number;
   readonly manualClock: boolean;
   /** Fault injection: fail the n-th allocation from now; 0 is off. Tests only. */
   failAllocation = 0;
@@ -133,7 +137,8 @@ export class Kthread {
     this.firedAt = places.fired;
     this.callAt = places.call;
     this.owner = owner;
-    this.clockOffsetNs = options.clockOffsetNs;
+    this.clockOffsetNs = options.clockOffsetNs - host.clockErrorNs;
+    this.clockSkewNs = options.manualClock ? 0 : 2 * host.clockErrorNs;
     this.manualClock = options.manualClock;
     this.spinNs = options.spinNs;
   }

@@ -17,7 +17,7 @@ export type { Warden };
  * Nanoseconds to add to performance.now() to get to the clock that all threads of the process
  * share. The pair of readings that lie closest together is the most exact.
  */
-function calibrate(): number {
+function calibrate(): { offset: number; error: number } {
   let best = Number.POSITIVE_INFINITY;
   let offset = 0;
   for (let i = 0; i < 8; i++) {
@@ -29,14 +29,16 @@ function calibrate(): number {
       offset = shared - (before + after) / 2;
     }
   }
-  return offset;
+  // The reading in the middle was made at some time between the two around it.
+  return { offset, error: best / 2 };
 }
 
-const monotonicOffset = calibrate();
+const { offset: monotonicOffset, error: clockErrorNs } = calibrate();
 
 /** What this thread offers the kernel. */
 export const threadHost: ThreadHost = {
   monotonicNs: () => performance.now() * 1e6 + monotonicOffset,
+  clockErrorNs,
   wallNs: () => (performance.timeOrigin + performance.now()) * 1e6,
   processors: availableParallelism(),
   canBlock: true,

@@ -81,7 +81,7 @@ export function arenaBoot(shape: BootShape, host: ThreadHost): Kthread | number 
   put(Super.threadTable, threadTable);
   put(Super.heapMap, heapMapPlace(shape.threads));
   put(Super.brk, fixed);
-  const boot = Math.floor(host.monotonicNs());
+  const boot = Math.floor(host.monotonicNs() - host.clockErrorNs);
   a[Super.bootMono.at(SUPER)] = boot | 0;
   a[Super.bootMono.at(SUPER) + 1] = Math.floor(boot / TWO_32) | 0;
   // A manual wall clock starts on a whole millisecond, which a number holds exactly.

@@ -4,6 +4,11 @@
  * wall clock in nanoseconds since 1970. A kernel booted with manual clocks reads both from the
  * superblock, where they only move when told; everybody who sleeps is woken then and looks again.
  *
+ * A thread knows the monotonic clock up to an error, which its host has measured. It reads it late
+ * by that error, so that no thread is ever before the clock, and none runs a timer early. A span
+ * begins at the latest time that it may be now (clockSkewNs): so no timer is early because the
+ * thread that armed it was behind, either.
+ *
  * Times are numbers: exact to the nanosecond for 104 days, and monotone beyond.
  */
 import { atomicAdd, atomicLoad, atomicStore } from "#atomics";

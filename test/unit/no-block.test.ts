@@ -32,6 +32,7 @@ import { assertSound, bootThread, CONTROL_WORDS, HELD, RANK, WANTED } from "./su
 let looks = 0;
 const host: ThreadHost = {
   monotonicNs: () => 1e9 + 1e6 * looks++,
+  clockErrorNs: 0,
   wallNs: () => 0,
   processors: threadHost.processors,
   canBlock: false,

@@ -63,7 +63,7 @@ function validate(fflags: number, dataHi: number): number {
 function program(k: Kthread, kn: KnotePtr): number {
   const fflags = Knote.sfflags.get(k, kn);
   const cold = Knote.cold.get(k, kn);
-  const now = clockMonotonic(k);
+  const now = clockMonotonic(k) + k.clockSkewNs;
   const value = sdataNumber(k, kn) * unitNs(fflags);
   const oneshot = (Knote.flags.get(k, kn) & EV_ONESHOT) !== 0;
   if ((fflags & NOTE_ABSTIME) !== 0) {

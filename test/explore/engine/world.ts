@@ -18,6 +18,7 @@ const WALL_OFFSET_NS = 1.7e18;
 export function hostOf(control: Control): ThreadHost {
   return {
     monotonicNs: () => control.clockNs,
+    clockErrorNs: 0,
     wallNs: () => control.clockNs + WALL_OFFSET_NS,
     processors: 1,
     canBlock: true,
