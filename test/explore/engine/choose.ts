@@ -179,6 +179,7 @@ export function apply(control: Control, me: number, choice: number): number {
     if (kind === SLEEP_LOCK) control.set(LOCK_NETS, control.get(LOCK_NETS) + 1);
     control.clockNs = Math.max(control.clockNs, control.deadline(t));
     control.wake(t, TIMED_OUT);
+    control.accesses.wakeAll();
   }
   if (t !== me) control.set(SWITCHES, control.get(SWITCHES) + 1);
   return t;

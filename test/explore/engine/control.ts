@@ -13,9 +13,11 @@
  *   rows      what happened, in order; see rows.ts
  */
 
-/** Threads of a scenario, at most: the masks of a row have four bits each. */
-export const THREADS_MAX = 4;
-export const DECISIONS_MAX = 256;
+import { Accesses } from "./accesses.js";
+import { DECISIONS_MAX, THREADS_MAX } from "./sizes.js";
+
+export { DECISIONS_MAX, THREADS_MAX };
+
 const TEXT_MAX = 2000;
 export const RETURNS_MAX = 24;
 
@@ -83,6 +85,8 @@ export const RUNAWAY = 2;
 export const THREW = 3;
 /** A decision named a thread that could not go on: the schedule is of another program. */
 export const DIVERGED = 4;
+/** The rest of the run is explored elsewhere: see accesses.ts. */
+export const CUT = 5;
 
 /** Choices: a thread to go on with, or that thread after its sleep timed out. */
 export const CHOICE_THREAD = 0xff;
@@ -109,20 +113,23 @@ export class Died extends Error {}
 
 export class Control {
   readonly buffer: SharedArrayBuffer;
+  readonly accesses: Accesses;
   readonly c: Int32Array;
   readonly #f: Float64Array;
   readonly rowsMax: number;
 
-  constructor(buffer: SharedArrayBuffer) {
+  constructor(buffer: SharedArrayBuffer, accesses: Accesses) {
     this.buffer = buffer;
+    this.accesses = accesses;
     this.c = new Int32Array(buffer);
     this.#f = new Float64Array(buffer);
     this.rowsMax = Math.floor((this.c.length - ROW_AREA) / ROW_WORDS);
   }
 
-  static make(stepsMax: number): Control {
+  static make(stepsMax: number, arenaWords: number): Control {
     const words = ROW_AREA + ROW_WORDS * (5 * stepsMax + 64);
-    return new Control(new SharedArrayBuffer(Math.ceil(words / 2) * 8));
+    const buffer = new SharedArrayBuffer(Math.ceil(words / 2) * 8);
+    return new Control(buffer, Accesses.make(arenaWords));
   }
 
   get(word: number): number {
@@ -291,6 +298,7 @@ export class Control {
     this.c[at + 4] = 0;
     this.c[at + 5] = choice;
     this.set(ROWS, n + 1);
+    this.accesses.mark(n);
     return n;
   }
   /** Complete a row with what its operation returned. */

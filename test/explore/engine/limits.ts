@@ -19,6 +19,8 @@ export interface Limits {
   /** Runs at random after the search, with this seed and twice the preemptions. */
   readonly random: number;
   readonly seed: number;
+  /** 1: what is explored elsewhere anyway is left out (sleep sets); 0: it is not. */
+  readonly reduce: number;
 }
 
 const DEFAULTS: Limits = {
@@ -29,6 +31,7 @@ const DEFAULTS: Limits = {
   milliseconds: 60_000,
   random: 0,
   seed: 1,
+  reduce: 1,
 };
 
 function fromEnvironment(key: keyof Limits): number | undefined {

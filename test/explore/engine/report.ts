@@ -2,8 +2,8 @@
 /** What explorations did, as lines of a table. */
 import type { Report } from "./search.js";
 
-const HEAD = ["scenario", "points", "bound", "schedules", "switches", "time", ""] as const;
-const WIDTHS = [24, 9, 5, 9, 9, 8] as const;
+const HEAD = ["scenario", "points", "bound", "schedules", "cut", "spared", "switches", "time", ""];
+const WIDTHS = [24, 9, 5, 9, 7, 7, 9, 8];
 
 function line(cells: readonly string[]): string {
   const padded = cells.map((cell, i) => {
@@ -26,6 +26,8 @@ export function tableLine(report: Report): string {
     points === pointsMax ? String(points) : `${points}-${pointsMax}`,
     String(report.preemptions),
     String(report.schedules),
+    String(report.cut),
+    String(report.foreseen),
     String(report.switches),
     `${(report.milliseconds / 1000).toFixed(2)} s`,
     verdict + random,

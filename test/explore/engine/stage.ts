@@ -10,12 +10,14 @@ import { Sys } from "knell/sys";
 import type { Kthread } from "#src/arena/kthread.js";
 import { SUPER, Super } from "#src/arena/superblock.js";
 import { kernelBoot } from "#src/sys/kernel.js";
+import { type Footprint, NO_FOOTPRINT } from "./accesses.js";
 import { apply, choose, LEAVE } from "./choose.js";
 import {
   BUDGET,
   CHANCE,
   Control,
   CULPRIT,
+  CUT,
   DEADLOCK,
   DEATHS,
   DIED,
@@ -49,6 +51,8 @@ const STUCK_MS = 10_000;
 export interface Decision {
   readonly step: number;
   readonly choice: number;
+  /** What the preempted thread's next step touches; see accesses.ts. */
+  readonly footprint?: Footprint;
 }
 
 /** Dice for the steps that no decision names. */
@@ -64,6 +68,8 @@ export interface Run {
   readonly failure: string | null;
   /** The schedule does not fit the program. */
   readonly diverged: boolean;
+  /** The run was broken off, because the rest of it is explored elsewhere. */
+  readonly cut: boolean;
   readonly steps: number;
   readonly switches: number;
 }
@@ -105,7 +111,7 @@ export class Explored {
   /** Set up a scenario. */
   static async open(scenario: Scenario, limits: Limits): Promise<Explored> {
     if (scenario.threads.length > limits.threads) throw new RangeError("too many threads");
-    const control = Control.make(limits.steps);
+    const control = Control.make(limits.steps, SHAPE.arenaBytes / 4);
     control.reset(scenario.threads.length, CLOCK_START_NS);
     const booted = kernelBoot(SHAPE, hostOf(control));
     if (typeof booted === "number") throw new Error(`boot said ${booted}`);
@@ -140,10 +146,12 @@ export class Explored {
       decisions.map(({ step }) => step),
       decisions.map(({ choice }) => choice),
     );
+    control.accesses.reset(decisions.map(({ footprint }) => footprint ?? NO_FOOTPRINT));
     this.#go();
     return {
       failure: this.#verdict(),
       diverged: control.get(VERDICT) === DIVERGED,
+      cut: control.get(VERDICT) === CUT,
       steps: control.get(STEP),
       switches: control.get(SWITCHES),
     };
@@ -173,6 +181,8 @@ export class Explored {
       case RUNAWAY:
       case DIVERGED:
         return control.text;
+      case CUT:
+        return null;
       case RAN:
         if (nets + (control.get(DIED) === 0 ? control.get(LOCK_NETS) : 0) > 0)
           return `lost wake: only the safety net got on with it, ${nets} times`;
@@ -219,6 +229,7 @@ async function started(
   const arena = k.a.buffer as SharedArrayBuffer;
   const orders: WorkerOrders = {
     control: control.buffer,
+    accesses: control.accesses.buffer,
     arena,
     scenario: scenario.name,
     shared,

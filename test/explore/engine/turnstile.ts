@@ -33,8 +33,11 @@ import {
   ABORT,
   Aborted,
   CHOICE_DEATH,
+  CHOICE_THREAD,
   type Control,
+  CUT,
   DEATHS,
+  DECISION_AT,
   Died,
   NO_CHOICE,
   SLEEP_ENDLESS,
@@ -114,6 +117,7 @@ export class ThreadTurnstile implements Turnstile {
     this.settle();
     if (control.get(ABORT) === 1) throw new Aborted();
     const die = this.#mayDie(op);
+    const decisions = control.get(DECISION_AT);
     const choice = this.#choose(die ? STAY_OR_DIE : STAY);
     if (choice === this.#me) {
       this.#row = control.row(op, this.#me, i, x, y, choice, die);
@@ -121,14 +125,25 @@ export class ThreadTurnstile implements Turnstile {
       this.#die(choice);
     } else {
       control.row(ROW_SWITCH, this.#me, i, op, 0, choice, die);
+      const decided = control.get(DECISION_AT) > decisions;
+      if (decided && choice <= CHOICE_THREAD) control.accesses.fallAsleep(this.#me, decisions);
       this.#handOver(choice);
       this.#changed = true;
       this.rest();
+      if (control.accesses.asleep(this.#me)) this.#cut();
       this.#row = control.row(op, this.#me, i, x, y, NO_CHOICE);
     }
     this.#woke = false;
     if (op === OP_RACY || op === OP_PUBLISH) this.#racy = a;
-    if (op !== OP_RACY && op !== OP_LOAD) this.#changed = true;
+    const stores = op !== OP_RACY && op !== OP_LOAD;
+    if (stores) this.#changed = true;
+    control.accesses.touch(this.#me, i, stores);
+  }
+
+  /** What would follow has been explored by preempting the thread one step later, or will be. */
+  #cut(): never {
+    this.#control.fail(CUT, this.#me, "");
+    throw new Aborted();
   }
 
   /**
@@ -181,14 +196,19 @@ export class ThreadTurnstile implements Turnstile {
     this.#handOver(choice);
   }
 
-  read(_a: Int32Array, _i: number): void {}
+  read(a: Int32Array, i: number): void {
+    if (a.buffer === this.#k.a.buffer) this.#control.accesses.touch(this.#me, i, false);
+  }
 
   write(a: Int32Array, i: number, mayEnd: boolean): void {
     if (a.buffer !== this.#k.a.buffer) return;
     const control = this.#control;
     const die = mayEnd && this.#mayDie(0);
     this.#changed = true;
-    if (!die && control.get(TELLING) === 0) return;
+    if (!die && control.get(TELLING) === 0) {
+      control.accesses.touch(this.#me, i, true);
+      return;
+    }
     this.settle();
     if (control.get(ABORT) === 1) throw new Aborted();
     let choice = NO_CHOICE;
@@ -198,6 +218,7 @@ export class ThreadTurnstile implements Turnstile {
     }
     const left = a[i] as number;
     this.#row = control.row(ROW_WRITE, this.#me, i, left, 0, choice, die);
+    control.accesses.touch(this.#me, i, true);
     this.after(left);
     this.#racy = a;
   }
@@ -239,7 +260,9 @@ export class ThreadTurnstile implements Turnstile {
   /** What an event loop does: sleep until the word that waitAsync named has been notified. */
   park(timeoutMs: number): WaitResult {
     const word = this.#control.awaits(this.#me);
-    return word === 0 ? "ok" : this.#sleep(word, timeoutMs);
+    if (word === 0) return "ok";
+    this.#control.accesses.touch(this.#me, word, true);
+    return this.#sleep(word, timeoutMs);
   }
 
   #sleep(i: number, timeoutMs: number): WaitResult {
@@ -254,6 +277,7 @@ export class ThreadTurnstile implements Turnstile {
     this.#woke = true;
     const result = control.sleepResult(this.#me);
     control.rowResult(control.row(ROW_WOKE, this.#me, i, 0, 0, NO_CHOICE), result);
+    control.accesses.touch(this.#me, i, true);
     this.rest();
     return result === TIMED_OUT ? "timed-out" : "ok";
   }
@@ -293,6 +317,7 @@ export class ThreadTurnstile implements Turnstile {
     if (control.get(ABORT) === 1) throw new Aborted();
     const choice = this.#choose(LEAVE);
     control.row(ROW_SPIN, this.#me, 0, 0, 0, choice);
+    control.accesses.wakeAll();
     this.#handOver(choice);
     this.#changed = true;
     this.rest();

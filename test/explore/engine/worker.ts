@@ -8,6 +8,7 @@ import { type Ending, threadIntroduce, workerEnded } from "#src/sys/exits.js";
 import { slotNumber } from "#src/sys/handle.js";
 import { kernelAttach } from "#src/sys/kernel.js";
 import { scenarioNamed } from "../scenarios/index.js";
+import { Accesses } from "./accesses.js";
 import { apply, choose, LEAVE } from "./choose.js";
 import { EXPLORING } from "./condition.js";
 import {
@@ -29,6 +30,7 @@ import { attached, hostOf, leftovers, renewed } from "./world.js";
 /** What the controller starts a worker with. */
 export interface WorkerOrders {
   readonly control: SharedArrayBuffer;
+  readonly accesses: SharedArrayBuffer;
   readonly arena: SharedArrayBuffer;
   readonly scenario: string;
   readonly shared: Shared;
@@ -131,8 +133,8 @@ function passOn(control: Control, me: number): void {
   control.open(next);
 }
 
-function serve({ control: buffer, arena, scenario, shared, me }: WorkerOrders): void {
-  const control = new Control(buffer);
+function serve({ control: buffer, accesses, arena, scenario, shared, me }: WorkerOrders): void {
+  const control = new Control(buffer, new Accesses(accesses));
   const k = attached(kernelAttach(arena, hostOf(control)));
   threadIntroduce(k, HOST_THREAD + me, 0);
   const part: Part = { scenario: scenarioNamed(scenario), k, shared, me };

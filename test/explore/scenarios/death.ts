@@ -41,7 +41,6 @@ export const deathParked: Scenario = {
     if (outcome.died[0]) atMostOneLost(got);
     else assert.deepEqual(got, [1, 2]);
   },
-  limits: { preemptions: 1 },
 };
 
 export const deathParkedReader: Scenario = {

@@ -63,5 +63,4 @@ export const eventfdTwoSizes: Scenario = {
   check({ returned }) {
     assert.deepEqual(returned, [[0], [0], [1]]);
   },
-  limits: { preemptions: 1 },
 };

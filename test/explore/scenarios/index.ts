@@ -9,6 +9,7 @@ import * as dying from "./dying.js";
 import { eventfdReadWrite, eventfdTwoSizes } from "./eventfd.js";
 import * as objects from "./objects.js";
 import { levelPollers, onlyOnePoller } from "./pollers.js";
+import { randomNamed } from "./random.js";
 import * as register from "./register.js";
 import * as streams from "./streams.js";
 import * as teardown from "./teardown.js";
@@ -41,7 +42,8 @@ export const scenarios: readonly Scenario[] = [
 export const canaries: readonly Scenario[] = [toyBroken, deathBroken];
 
 export function scenarioNamed(name: string): Scenario {
-  const scenario = [...scenarios, ...canaries].find((other) => other.name === name);
+  const scenario =
+    [...scenarios, ...canaries].find((other) => other.name === name) ?? randomNamed(name);
   if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
   return scenario;
 }

@@ -152,7 +152,6 @@ export const pipeTwoSizes: Scenario = {
   check({ returned }) {
     assert.deepEqual(returned, [[512], [1, 600], [100]]);
   },
-  limits: { preemptions: 1 },
 };
 
 export const eventfdWatch: Scenario = {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { EBADF, EV_ADD, EV_DELETE, EVFILT_READ } from "knell/abi";
 import { KeventList } from "knell/sys";
 import type { Scenario, Stage } from "../engine/scenario.js";
-import { collect, made, queue, registered, watchReadable } from "./support.js";
+import { collect, made, queue, registered, THREE_THREADS, watchReadable } from "./support.js";
 
 const kqOf = ({ shared }: Stage): number => shared["kq"] as number;
 const fdOf = ({ shared }: Stage): number => shared["fd"] as number;
@@ -51,7 +51,7 @@ export const dupSameFile: Scenario = {
 export const deleteWaitChild: Scenario = {
   name: "delete-wait-child",
   text: "last reference of a nested queue goes in a call that then waits",
-  limits: { preemptions: 1, random: 1000 },
+  limits: THREE_THREADS,
   threads: [
     {
       name: "waiter",
