@@ -150,4 +150,28 @@ export const mutants: readonly Mutant[] = [
             }`,
     imports: 'import { mutexLock, mutexUnlock } from "../sync/mutex.js";',
   },
+  {
+    name: "fini-without-swap",
+    text: "klistFini takes the object away and leaves the operations",
+    scenario: "fini-enable",
+    file: "event/fini.js",
+    find: "Knote.ops.set(k, kn, filterops[ops]?.isDescriptor === true ? OPS_NOP_FD : OPS_NOP);",
+    replace: "",
+  },
+  {
+    name: "swapped-in-use",
+    text: "klistFini swaps the operations of a knote that another thread has claimed",
+    scenario: "fini-ask",
+    file: "event/fini.js",
+    find: "if (Knote.claim.get(k, kn) === 0) {",
+    replace: "if (true) {",
+  },
+  {
+    name: "dying-object-accepted",
+    text: "EV_ADD joins an object that is being torn down",
+    scenario: "fini-add",
+    file: "event/attach.js",
+    find: "if (!objectIsOf(k, obj, fp)) {",
+    replace: "if (false) {",
+  },
 ];

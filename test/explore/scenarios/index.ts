@@ -11,6 +11,7 @@ import * as objects from "./objects.js";
 import { levelPollers, onlyOnePoller } from "./pollers.js";
 import { randomNamed } from "./random.js";
 import * as register from "./register.js";
+import * as sources from "./sources.js";
 import * as streams from "./streams.js";
 import * as teardown from "./teardown.js";
 import { deathBroken, deathMended, toyBroken, toyMended } from "./toy.js";
@@ -32,6 +33,7 @@ export const scenarios: readonly Scenario[] = [
   ...Object.values(closing),
   ...Object.values(streams),
   ...Object.values(teardown),
+  ...Object.values(sources),
   ...Object.values(death),
   ...Object.values(dying),
   toyMended,

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: ISC
+/**
+ * Sources destroyed under their registrations: klistFini against everything else that works on a
+ * knote. The source is that of the thread which set the scene; it is destroyed as a reaper would,
+ * in that thread's name.
+ */
+import assert from "node:assert/strict";
+import {
+  EBADF,
+  EINVAL,
+  ENOENT,
+  ENXIO,
+  EV_ADD,
+  EV_CLEAR,
+  EV_DELETE,
+  EV_DISABLE,
+  EV_ENABLE,
+  EV_EOF,
+  EVFILT_READ,
+  SRC_READY,
+} from "knell/abi";
+import { KeventList } from "knell/sys";
+import { sourcesEnd } from "#src/fd/source.js";
+import type { Outcome, Scenario, ScenarioThread, Stage } from "../engine/scenario.js";
+import {
+  A_WHILE_MS,
+  change,
+  live,
+  made,
+  poll,
+  queue,
+  registered,
+  THREE_THREADS,
+  watchReadable,
+} from "./support.js";
+
+/** What does not fit a view, so that a scan has to ask. */
+const LARGE = 2 ** 40;
+/** A poll's result: 1 for an event, 2 for one with EV_EOF, 0 for none; -errno. */
+const NEWS = 1;
+const END = 2;
+
+function kqOf({ shared }: Stage): number {
+  return shared["kq"] as number;
+}
+
+function fdOf({ shared }: Stage): number {
+  return shared["fd"] as number;
+}
+
+/** A source of the calling thread in a queue; ready with `data`, unless they are 0. */
+function scene(stage: Stage, data: number, flags = 0): Record<string, number> {
+  const kq = queue(stage);
+  const fd = made(stage.s.source(0));
+  made(watchReadable(stage, kq, fd, flags));
+  if (data > 0) ready(stage, fd, data);
+  return { kq, fd, owner: stage.k.owner };
+}
+
+function ready({ s }: Stage, fd: number, data: number): void {
+  made(s.source_set(fd, EVFILT_READ, SRC_READY, 0, data));
+  made(s.source_notify(fd));
+}
+
+/** Wait for one event, at most a while if `waits`. */
+function look({ s }: Stage, kq: number, waits: boolean): number {
+  const list = new KeventList(1);
+  const n = s.kevent(kq, null, 0, list, 1, { sec: 0, nsec: waits ? A_WHILE_MS * 1e6 : 0 });
+  if (n <= 0) return n;
+  return (list.flags(0) & EV_EOF) !== 0 ? END : NEWS;
+}
+
+const destroyer: ScenarioThread = {
+  name: "destroyer",
+  run({ k, shared }) {
+    sourcesEnd(k, shared["owner"] as number);
+    return [0];
+  },
+};
+
+function poller(times: number, waits = false): ScenarioThread {
+  return {
+    name: "poller",
+    run: (stage) => Array.from({ length: times }, () => look(stage, kqOf(stage), waits)),
+  };
+}
+
+/** What is left: no source, and of the registration at most what can still be deleted. */
+function gone(outcome: Outcome): void {
+  assert.equal(live(outcome, "source"), 0, "the source is gone");
+  const { s } = outcome;
+  const ch = new KeventList(1).set(0, fdOf(outcome), EVFILT_READ, EV_ADD);
+  const added = s.kevent(kqOf(outcome), ch, 1, null, 0, null);
+  assert.ok(added === -ENXIO || added === -EBADF, `EV_ADD said ${added}`);
+}
+
+/** Ends that were heard, and those that wait to be. */
+function ends(outcome: Outcome, heard: readonly number[]): number {
+  let count = heard.filter((one) => one === END).length;
+  for (let one = look(outcome, kqOf(outcome), false); one > 0; count++) {
+    assert.equal(one, END, "an event of a source that is gone");
+    one = look(outcome, kqOf(outcome), false);
+  }
+  return count;
+}
+
+export const finiClose: Scenario = {
+  name: "fini-close",
+  text: "a source destroyed while its number is closed: nothing is left of either",
+  threads: [destroyer, { name: "closer", run: (stage) => [stage.s.close(fdOf(stage))] }],
+  setup: (stage) => scene(stage, 5),
+  check(outcome) {
+    assert.deepEqual(outcome.returned[1], [0]);
+    gone(outcome);
+    assert.equal(live(outcome, "file"), 1, "open files");
+    assert.deepEqual(poll(outcome, kqOf(outcome)), []);
+  },
+};
+
+export const finiScan: Scenario = {
+  name: "fini-scan",
+  text: "a source destroyed while it is polled: one end, and nothing after it",
+  threads: [destroyer, poller(3)],
+  setup: (stage) => scene(stage, 5),
+  check(outcome) {
+    const heard = outcome.returned[1] as readonly number[];
+    gone(outcome);
+    assert.equal(ends(outcome, heard), 1, "ends heard");
+    const last = heard.indexOf(END);
+    if (last >= 0)
+      assert.ok(
+        heard.slice(last + 1).every((one) => one === 0),
+        "after the end",
+      );
+  },
+};
+
+export const finiAsk: Scenario = {
+  name: "fini-ask",
+  text: "a source destroyed while a scan asks it: the asker finishes first, and hears of the end",
+  threads: [destroyer, poller(2)],
+  setup: (stage) => scene(stage, LARGE, EV_CLEAR),
+  check(outcome) {
+    const heard = outcome.returned[1] as readonly number[];
+    gone(outcome);
+    assert.equal(ends(outcome, heard), 1, "ends heard");
+  },
+};
+
+export const finiWait: Scenario = {
+  name: "fini-wait",
+  text: "a thread that sleeps on the queue is woken for the end",
+  threads: [destroyer, poller(1, true)],
+  setup: (stage) => scene(stage, 0),
+  check(outcome) {
+    assert.deepEqual(outcome.returned[1], [END]);
+    gone(outcome);
+  },
+};
+
+export const finiAdd: Scenario = {
+  name: "fini-add",
+  text: "EV_ADD on a source that is destroyed: refused, or told of the end",
+  threads: [
+    destroyer,
+    { name: "adder", run: (stage) => [watchReadable(stage, kqOf(stage), fdOf(stage))] },
+  ],
+  setup(stage) {
+    const kq = queue(stage);
+    const fd = made(stage.s.source(0));
+    ready(stage, fd, 5);
+    return { kq, fd, owner: stage.k.owner };
+  },
+  check(outcome) {
+    const added = outcome.returned[1]?.[0];
+    assert.ok(added === 0 || added === -ENXIO, `EV_ADD said ${added}`);
+    gone(outcome);
+    assert.equal(ends(outcome, []), added === 0 ? 1 : 0, "ends heard");
+    assert.equal(registered(outcome, kqOf(outcome), fdOf(outcome)), false);
+  },
+};
+
+export const finiDelete: Scenario = {
+  name: "fini-delete",
+  text: "EV_DELETE of a registration whose source is destroyed",
+  threads: [
+    destroyer,
+    {
+      name: "deleter",
+      run: (stage) => [change(stage, kqOf(stage), fdOf(stage), EVFILT_READ, EV_DELETE)],
+    },
+  ],
+  setup: (stage) => scene(stage, 5),
+  check(outcome) {
+    assert.deepEqual(outcome.returned[1], [0]);
+    gone(outcome);
+    assert.equal(ends(outcome, []), 0, "a deleted registration says nothing");
+  },
+};
+
+export const finiEnable: Scenario = {
+  name: "fini-enable",
+  text: "a registration is enabled while its source is destroyed: it hears of the end",
+  threads: [
+    destroyer,
+    {
+      name: "enabler",
+      run: (stage) => [change(stage, kqOf(stage), fdOf(stage), EVFILT_READ, EV_ENABLE)],
+    },
+  ],
+  setup(stage) {
+    const shared = scene(stage, LARGE);
+    const { kq, fd } = shared as { kq: number; fd: number };
+    made(change(stage, kq, fd, EVFILT_READ, EV_DISABLE));
+    return shared;
+  },
+  check(outcome) {
+    assert.deepEqual(outcome.returned[1], [0]);
+    gone(outcome);
+    assert.equal(ends(outcome, []), 1, "ends heard");
+  },
+};
+
+export const finiCloseQueue: Scenario = {
+  name: "fini-close-queue",
+  text: "a queue closed while a source that it watches is destroyed",
+  threads: [destroyer, { name: "closer", run: (stage) => [stage.s.close(kqOf(stage))] }],
+  setup: (stage) => scene(stage, 5),
+  check(outcome) {
+    assert.deepEqual(outcome.returned[1], [0]);
+    assert.equal(live(outcome, "source"), 0);
+    assert.equal(live(outcome, "kqueue"), 0);
+    assert.equal(live(outcome, "file"), 1, "open files");
+  },
+};
+
+export const finiNotifyOther: Scenario = {
+  name: "fini-notify-other",
+  text: "another object of the queue is notified while a source is destroyed: both are heard",
+  threads: [
+    destroyer,
+    {
+      name: "writer",
+      run: ({ s, shared }) => [s.eventfd_write(shared["other"] as number, 1)],
+    },
+  ],
+  setup(stage) {
+    const shared = scene(stage, 0);
+    const other = made(stage.s.eventfd(0, 0));
+    made(watchReadable(stage, shared["kq"] as number, other));
+    return { ...shared, other };
+  },
+  check(outcome) {
+    const other = outcome.shared["other"] as number;
+    assert.deepEqual(poll(outcome, kqOf(outcome)).sort(), [fdOf(outcome), other].sort());
+    assert.deepEqual(poll(outcome, kqOf(outcome)), [other]);
+    gone(outcome);
+  },
+};
+
+export const finiWaitingClaim: Scenario = {
+  name: "fini-waiting-claim",
+  text: "a scan asks, and both klistFini and EV_DELETE wait for its claim",
+  limits: THREE_THREADS,
+  threads: [
+    destroyer,
+    poller(1),
+    {
+      name: "deleter",
+      run: (stage) => [change(stage, kqOf(stage), fdOf(stage), EVFILT_READ, EV_DELETE)],
+    },
+  ],
+  setup: (stage) => scene(stage, LARGE, EV_CLEAR),
+  check(outcome) {
+    const heard = outcome.returned[1] as readonly number[];
+    const deleted = outcome.returned[2]?.[0];
+    gone(outcome);
+    // The end was one-shot: whoever heard it took the registration away.
+    if (heard.includes(END)) assert.equal(deleted, -ENOENT);
+    else assert.equal(deleted, 0);
+    assert.equal(ends(outcome, heard), heard.includes(END) ? 1 : 0);
+  },
+};
+
+export const finiNamed: Scenario = {
+  name: "fini-named",
+  text: "EV_ADD by a named filter whose owner ends: its number goes with the last registration",
+  threads: [
+    destroyer,
+    {
+      name: "adder",
+      run: (stage) => [change(stage, kqOf(stage), 7, stage.shared["filter"] as number, EV_ADD)],
+    },
+  ],
+  setup(stage) {
+    const kq = queue(stage);
+    const filter = made(stage.s.kfilter_register("keys"));
+    const fd = made(stage.s.source(0, filter, 7));
+    ready(stage, fd, 5);
+    return { kq, fd, filter, owner: stage.k.owner };
+  },
+  check(outcome) {
+    const added = outcome.returned[1]?.[0] as number;
+    assert.ok([0, -ENXIO, -ENOENT, -EINVAL].includes(added), `EV_ADD said ${added}`);
+    assert.equal(live(outcome, "kfilter"), added === 0 ? 1 : 0, "filters");
+    gone(outcome);
+    assert.equal(ends(outcome, []), added === 0 ? 1 : 0, "ends heard");
+    assert.equal(live(outcome, "kfilter"), 0, "filters in the end");
+  },
+};
+
+export const askDelete: Scenario = {
+  name: "ask-delete",
+  text: "a registration is deleted while a scan asks for it: deleted it stays",
+  threads: [
+    poller(2),
+    {
+      name: "deleter",
+      run: (stage) => {
+        const deleted = change(stage, kqOf(stage), fdOf(stage), EVFILT_READ, EV_DELETE);
+        return [deleted, look(stage, kqOf(stage), false)];
+      },
+    },
+  ],
+  setup: (stage) => scene(stage, LARGE),
+  check(outcome) {
+    assert.deepEqual(outcome.returned[1], [0, 0]);
+    assert.deepEqual(poll(outcome, kqOf(outcome)), []);
+    assert.equal(live(outcome, "source"), 1);
+  },
+};
+
+export const askTwoPollers: Scenario = {
+  name: "ask-two-pollers",
+  text: "two threads wait for one asked event with EV_CLEAR: exactly one gets it, without the net",
+  threads: [poller(1, true), poller(1, true)],
+  setup: (stage) => scene(stage, LARGE, EV_CLEAR),
+  check(outcome) {
+    const heard = outcome.returned.flat();
+    assert.equal(heard.filter((one) => one === NEWS).length, 1, `heard ${heard.join(" ")}`);
+    assert.deepEqual(poll(outcome, kqOf(outcome)), []);
+  },
+};
