@@ -37,6 +37,7 @@ export { Channel, type Message } from "./channel.js";
 export type { Clock } from "./clock.js";
 export { Counter } from "./counter.js";
 export { KernelError } from "./errors.js";
+export { Filter } from "./filter.js";
 export { type BytesOptions, type CounterOptions, Kernel } from "./kernel.js";
 export { Pipe, type ReadOptions } from "./pipe.js";
 export {
@@ -52,6 +53,13 @@ export type { Shareable, Shareables, SharedAs } from "./share.js";
 export type { ShareHandle } from "./share-contents.js";
 export { SharedQueue } from "./shared-queue.js";
 export { after, at, every, Source, userEvent } from "./source.js";
+export {
+  type DestroyOptions,
+  type DirectionOptions,
+  type SourceSetOptions,
+  UserSource,
+  type UserSourceOptions,
+} from "./user-source.js";
 export { type SpawnOptions, type WorkerExit, WorkerHandle } from "./workers.js";
 
 /** Threads of a kernel unless more are asked for. */

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: ISC
 /** A thread's attachment to a kernel: where its objects are made. */
 
+import { ENOENT } from "../abi/errno.js";
 import { EFD_SEMAPHORE } from "../abi/fcntl.js";
 import type { Kthread } from "../arena/kthread.js";
 import { slotLeave } from "../kern/attach.js";
-import { PIPE_BYTES_DEFAULT, PIPE_BYTES_MAX, PIPE_BYTES_MIN } from "../limits.js";
+import {
+  FILTER_NAME_BYTES,
+  FILTERS_MAX,
+  PIPE_BYTES_DEFAULT,
+  PIPE_BYTES_MAX,
+  PIPE_BYTES_MIN,
+} from "../limits.js";
 import {
   handleBell,
   handleChannel,
@@ -12,20 +19,28 @@ import {
   handlePipe,
   handleQueue,
 } from "../sys/handle.js";
-import { threadSourcesEnd } from "../sys/source.js";
+import {
+  sysKfilterByfilter,
+  sysKfilterByname,
+  sysKfilterRegister,
+  threadSourcesEnd,
+} from "../sys/source.js";
 import { type Usage, usage } from "../sys/usage.js";
 import { Bell } from "./bell.js";
 import { Channel, type Message } from "./channel.js";
-import { argument, checkBoolean, checkInteger, checkOptions } from "./check.js";
+import { argument, checkBoolean, checkInteger, checkOptions, checkString } from "./check.js";
 import { Clock } from "./clock.js";
 import { type Core, made } from "./core.js";
 import { Counter } from "./counter.js";
+import { KernelError } from "./errors.js";
+import { Filter, madeSource } from "./filter.js";
 import { DISPOSE, ObjectState } from "./object.js";
 import { Pipe } from "./pipe.js";
 import { Queue } from "./queue.js";
 import { type Shareables, shareContents } from "./share.js";
 import type { ShareHandle } from "./share-contents.js";
 import type { Source } from "./source.js";
+import type { UserSource, UserSourceOptions } from "./user-source.js";
 import { type SpawnOptions, type WorkerExit, type WorkerHandle, Workers } from "./workers.js";
 
 /** How much a channel or a pipe holds. */
@@ -144,6 +159,61 @@ export class Kernel {
     const one = checkBoolean(argument("eventfd", action, "semaphore"), given.semaphore, false);
     const handle = handleCounter(core.k, initial, one ? EFD_SEMAPHORE : 0);
     return new Counter(new ObjectState(core, "counter", made(handle, "eventfd", action)));
+  }
+
+  /**
+   * A new source of the program's own, which this thread owns.
+   *
+   * @param options.copyOnFork whether a forked copy of a queue keeps what watches it
+   * @throws {KernelError} as `queue`; EINVAL for a wrong argument
+   */
+  source(options?: UserSourceOptions): UserSource {
+    return madeSource(this.#core, 0, 0, options);
+  }
+
+  /**
+   * Register a filter under a name, for every thread of the kernel. This thread owns it.
+   *
+   * @param name 1 to 64 bytes in UTF-8
+   * @throws {KernelError} EEXIST if a filter has the name, also a built-in one such as
+   * "EVFILT_USER"; ENAMETOOLONG; ENOMEM if there are 256 or the arena is full; EINVAL for an empty
+   * name or no string; EBADF if the kernel is closed
+   */
+  filter(name: string): Filter {
+    const action = "register a filter";
+    this.#core.check("kfilter_register", action);
+    checkString(argument("kfilter_register", action, "name"), name);
+    const number = sysKfilterRegister(this.#core.k, name);
+    if (number < 0) throw new KernelError(-number, "kfilter_register", `${action} "${name}"`);
+    return new Filter(this.#core, name, number);
+  }
+
+  /**
+   * Find a filter that some thread has registered, by its name or number.
+   *
+   * @param nameOrNumber a name, or 1 to 256
+   * @throws {KernelError} ENOENT if there is none; EINVAL for an empty name, or what is neither a
+   * string nor a number; EBADF if the kernel is closed; RangeError for a number out of range
+   */
+  findFilter(nameOrNumber: string | number): Filter {
+    const action = "find a filter";
+    const core = this.#core;
+    core.check("kfilter_byname", action);
+    if (typeof nameOrNumber === "number") {
+      const of = argument("kfilter_byfilter", action, "nameOrNumber");
+      checkInteger(of, nameOrNumber, 1, FILTERS_MAX);
+      const name = new Uint8Array(FILTER_NAME_BYTES);
+      const length = sysKfilterByfilter(core.k, nameOrNumber, name);
+      if (length < 0) throw new KernelError(-length, "kfilter_byfilter", action);
+      return new Filter(core, new TextDecoder().decode(name.subarray(0, length)), nameOrNumber);
+    }
+    checkString(argument("kfilter_byname", action, "nameOrNumber"), nameOrNumber);
+    const number = new Int32Array(1);
+    const found = sysKfilterByname(core.k, nameOrNumber, number);
+    const [filter = 0] = number;
+    if (found === 0 && filter > 0) return new Filter(core, nameOrNumber, filter);
+    const errno = found === 0 ? ENOENT : -found;
+    throw new KernelError(errno, "kfilter_byname", `${action} "${nameOrNumber}"`);
   }
 
   /**

@@ -306,7 +306,8 @@ export class QueueCore implements Watcher {
     }
     const value = port.data(i);
     const ended = manner === "state" && value === 0 && port.atEnd(i);
-    const flags = port.isUser(i) ? port.userFlags(i) : 0;
+    let flags = port.isUser(i) ? port.userFlags(i) : 0;
+    if (one.opened.flags === true) flags = port.flags(i);
     if (one.once) this.#forget(one);
     else if (ended) this.#drop(one);
     return { tag, value: ended ? undefined : value, ended, flags };

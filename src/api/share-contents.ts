@@ -12,8 +12,8 @@ import { argument, badArgument, checkChoice, checkInteger } from "./check.js";
 import { KernelError } from "./errors.js";
 
 /** Kinds of objects with one open file. */
-export type Kind = "channel" | "counter" | "bell" | "queue";
-const KINDS: readonly (Kind | "pipe")[] = ["channel", "counter", "bell", "queue", "pipe"];
+export type Kind = "channel" | "counter" | "bell" | "source" | "queue";
+const KINDS: readonly (Kind | "pipe")[] = ["channel", "counter", "bell", "source", "queue", "pipe"];
 
 /** A pipe with the ends that were open when it was shared. */
 export interface PipeRef {

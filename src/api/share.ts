@@ -11,6 +11,7 @@ import {
   FT_EVENTFD,
   FT_KQUEUE,
   FT_PIPE,
+  FT_SOURCE,
   FWRITE,
 } from "../kern/file.js";
 import { type FileName, type Handle, handleAttach } from "../sys/handle.js";
@@ -25,6 +26,7 @@ import { endsOf, Pipe } from "./pipe.js";
 import { Queue } from "./queue.js";
 import type { CheckedContents, Kind, ObjectRef, PipeRef, ShareContents } from "./share-contents.js";
 import { SharedQueue } from "./shared-queue.js";
+import { UserSource, UserSourceState } from "./user-source.js";
 
 /** What `share` can hand to another thread. */
 export type Shareable = KernelObject | Pipe;
@@ -41,6 +43,7 @@ const FILE_TYPE: Record<Kind, number> = {
   channel: FT_CHANNEL,
   counter: FT_EVENTFD,
   bell: FT_BELL,
+  source: FT_SOURCE,
   queue: FT_KQUEUE,
 };
 
@@ -48,6 +51,7 @@ function kindOf(object: KernelObject): Kind | null {
   if (object instanceof Channel) return "channel";
   if (object instanceof Counter) return "counter";
   if (object instanceof Bell) return "bell";
+  if (object instanceof UserSource) return "source";
   return object instanceof Queue || object instanceof SharedQueue ? "queue" : null;
 }
 
@@ -74,7 +78,11 @@ export function shareContents(core: Core, objects: unknown, warden: number): Sha
   core.check("share", "share");
   if (typeof objects !== "object" || objects === null) {
     const of = argument("share", "share", "objects");
-    throw badArgument(of, "an object with channels, counters, bells, pipes or queues", objects);
+    throw badArgument(
+      of,
+      "an object with channels, counters, bells, sources, pipes or queues",
+      objects,
+    );
   }
   const refs: Record<string, ObjectRef> = Object.create(null);
   for (const [name, object] of Object.entries(objects)) {
@@ -85,7 +93,7 @@ export function shareContents(core: Core, objects: unknown, warden: number): Sha
     if (object instanceof Pipe) refs[name] = pipeRef(core, name, object);
     else if (kind !== null) refs[name] = { kind, ...refOf(core, name, stateOf(object)) };
     else {
-      const must = "a channel, counter, bell, pipe or queue";
+      const must = "a channel, counter, bell, source, pipe or queue";
       throw badArgument(argument("share", "share", name), must, object);
     }
   }
@@ -123,9 +131,18 @@ function reopenPipe(core: Core, name: string, ref: PipeRef): Pipe {
   return new Pipe(core, reader, writer);
 }
 
+function reopenSource(core: Core, name: string, handle: Handle): UserSource {
+  const state = new UserSourceState(core, handle, false);
+  const source = new UserSource(state);
+  if (handle.obj !== 0) return source;
+  source.close();
+  throw new KernelError(ESTALE, "attach", attaching(name), "it was destroyed");
+}
+
 function reopen(core: Core, name: string, ref: ObjectRef): Shareable {
   if (ref.kind === "pipe") return reopenPipe(core, name, ref);
   const handle = open(core, name, FILE_TYPE[ref.kind], BOTH, ref);
+  if (ref.kind === "source") return reopenSource(core, name, handle);
   const state = new ObjectState(core, ref.kind, handle);
   switch (ref.kind) {
     case "channel":

@@ -29,6 +29,8 @@ export interface Opened {
   readonly owner: object | null;
   /** The registration is gone. */
   readonly dropped: (() => void) | null;
+  /** Whether its events have flags of their own. */
+  readonly flags?: true;
 }
 
 /** What it takes to open a source; null where it needs no kernel. */

@@ -2,11 +2,13 @@
 /**
  * Asking an object for what does not fit its view (VIEW_ASK): a datum beyond 30 bits, an error.
  *
- * A notifier, or a thread that attaches, holds the object's lock, and reads the state as it goes.
- * A scan or a change holds the queue lock only, under which the object cannot be locked. It claims
- * the knote, takes it off the ready list, and puts the question off; `asksRun` locks the object,
- * then the queue, notes the answer in the knote (KN_ANSWERED), ends the claim and queues the knote
- * again. Then the caller scans again, and that evaluation uses the answer up.
+ * A notifier, or a thread that attaches, holds the object's lock, reads the state as it goes, and
+ * leaves it in the knote (KN_ANSWERED), with the object's edge count. While that has not moved, a
+ * scan or a change takes the answer from there. When it has, because the object was set and nobody
+ * notified, it has to ask; but it holds the queue lock, under which the object cannot be locked. So
+ * it claims the knote, takes it off the ready list, and puts the question off; `asksRun` locks the
+ * object, then the queue, notes the answer, ends the claim and queues the knote again. Then the
+ * caller scans again.
  *
  * The claim keeps the knote, its queue and its object: klistFini waits for it. No event is lost
  * meanwhile: a notification does not mind the claim and queues the knote by itself, and one that
@@ -22,7 +24,7 @@ import { filterops } from "./filters.js";
 import { answerLocked } from "./klist.js";
 import { kqueueUnlock } from "./lock.js";
 import { knoteActivateLocked, knoteReturnLocked } from "./ready.js";
-import { KN_DELIVERED, Knote, type KnotePtr, Kqueue } from "./structs.js";
+import { KN_DELIVERED, Kncold, Knote, type KnotePtr, Kqueue } from "./structs.js";
 
 /** Whether the view of the knote's direction says that the object has to be asked. */
 function viewAsks(k: Kthread, kn: KnotePtr): boolean {
@@ -56,6 +58,7 @@ export function asksRun(k: Kthread): void {
     mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
     kassert(Knote.obj.get(k, kn) === obj, "a claimed knote stays on its object");
     const holds = ops.ask?.(k, kn) === true;
+    Kncold.seenEdge.set(k, Knote.cold.get(k, kn), Obj.edge.hint(k, obj));
     answerLocked(k, kn, holds);
     claimEndLocked(k, kq, kn);
     if (holds && delivered) knoteReturnLocked(k, kq, kn);

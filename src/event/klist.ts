@@ -84,7 +84,7 @@ function knoteNotifyLocked(
   if (ops?.event(k, kn)) knoteActivateLocked(k, kq, kn);
 }
 
-/** Note what the object said for the next evaluation of the knote; queue lock held. */
+/** Note what the object said, for evaluations of the knote under the queue lock, which is held. */
 export function answerLocked(k: Kthread, kn: KnotePtr, holds: boolean): void {
   if (holds) Knote.status.or(k, kn, KN_ANSWERED);
   else Knote.status.clear(k, kn, KN_ANSWERED);

@@ -80,7 +80,7 @@ export const KN_TRIGGERED = 0x20;
 export const KN_ARMED = 0x40;
 /** The high word of the identifier is not 0. */
 export const KN_WIDE = 0x80;
-/** Its object was asked, and the condition held; the next evaluation uses that up. */
+/** Its object said that the condition holds, which is so until the object's edge count moves. */
 export const KN_ANSWERED = 0x100;
 
 export const Knote = defineStruct("knote", {

@@ -111,7 +111,8 @@ function lockOwn(k: Kthread, fp: FilePtr): SourcePtr | number {
 
 /**
  * Set one direction, or both, and with `notify` tell those who watch, as one operation. The
- * caller holds the file. Returns 0, -ENXIO if the source was destroyed, -EPERM, -EAGAIN. Waits for
+ * caller holds the file. Without it, answers that knotes have from the source are out of date, and
+ * a scan asks again. Returns 0, -ENXIO if the source was destroyed, -EPERM, -EAGAIN. Waits for
  * nothing but locks.
  */
 export function sourceSet(
@@ -137,6 +138,7 @@ export function sourceSet(
   sourceViewsLocked(k, src);
   Source.silent.set(k, src, notify ? 0 : 1);
   if (notify) klistNotifyLocked(k, src);
+  else Obj.edge.publish(k, src, (Obj.edge.hint(k, src) + 1) | 0);
   return objectDone(k, src, 0);
 }
 

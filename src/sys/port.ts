@@ -67,6 +67,16 @@ export function watchWrite(fd: number, bytes: number): Watch {
   return watch(EVFILT_WRITE, fd, NOTE_LOWAT, bytes);
 }
 
+/** Whatever a source's owner calls writable. */
+export function watchWritable(fd: number): Watch {
+  return watch(EVFILT_WRITE, fd);
+}
+
+/** What a named filter has under an identifier. */
+export function watchNamed(filter: number, ident: number): Watch {
+  return watch(filter, ident);
+}
+
 export function watchUser(number: number): Watch {
   return watch(EVFILT_USER, number);
 }
@@ -227,6 +237,11 @@ export class Port {
 
   userFlags(i: number): number {
     return this.#word(i, KE_FFLAGS) & NOTE_FFLAGSMASK;
+  }
+
+  /** All 32 bits of fflags, as a number that is not negative. */
+  flags(i: number): number {
+    return this.#word(i, KE_FFLAGS) >>> 0;
   }
 
   atEnd(i: number): boolean {

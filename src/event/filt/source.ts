@@ -17,7 +17,7 @@ import {
   OPS_SOURCE_WRITE,
 } from "../filterops.js";
 import { Source, type SourcePtr } from "../source.js";
-import { KN_ANSWERED, Knote, type KnotePtr } from "../structs.js";
+import { KN_ANSWERED, Kncold, Knote, type KnotePtr } from "../structs.js";
 import { dataNumber, dataSet, sdataNumber } from "../value.js";
 import { attach, detach } from "./descriptor.js";
 
@@ -33,10 +33,20 @@ function reachesMark(k: Kthread, kn: KnotePtr): boolean {
   return dataNumber(k, kn) >= sdataNumber(k, kn);
 }
 
+/** Whether the source said that the condition holds, and has not been set since. */
+function answered(k: Kthread, kn: KnotePtr): boolean {
+  if ((Knote.status.get(k, kn) & KN_ANSWERED) === 0) return false;
+  const seen = Kncold.seenEdge.get(k, Knote.cold.get(k, kn));
+  return seen === Obj.edge.hint(k, Knote.obj.get(k, kn));
+}
+
+/** Delivery has reset the knote's data and fflags: they are the source's no more. */
+function cleared(k: Kthread, kn: KnotePtr): void {
+  Knote.status.clear(k, kn, KN_ANSWERED);
+}
+
 function evaluate(k: Kthread, kn: KnotePtr, view: number): boolean {
-  const answered = (Knote.status.get(k, kn) & KN_ANSWERED) !== 0;
-  if (answered) Knote.status.clear(k, kn, KN_ANSWERED);
-  if ((view & VIEW_ASK) !== 0) return answered;
+  if ((view & VIEW_ASK) !== 0) return answered(k, kn);
   const data = view & VIEW_DATA_MAX;
   const eof = (view & VIEW_EOF) !== 0;
   dataSet(k, kn, data, 0);
@@ -83,7 +93,7 @@ function sourceFilter(
     ask,
     refuse: null,
     touch: null,
-    cleared: null,
+    cleared,
     copy: null,
     dump: null,
   };

@@ -57,9 +57,11 @@ function scene(stage: Stage, data: number, flags = 0): Record<string, number> {
   return { kq, fd, owner: stage.k.owner };
 }
 
+/** Notified, and large data set once more since, so that a scan has to ask. */
 function ready({ s }: Stage, fd: number, data: number): void {
   made(s.source_set(fd, EVFILT_READ, SRC_READY, 0, data));
   made(s.source_notify(fd));
+  if (data >= LARGE) made(s.source_set(fd, EVFILT_READ, SRC_READY, 0, data + 1));
 }
 
 /** Wait for one event, at most a while if `waits`. */
