@@ -22,8 +22,8 @@ export const OWNER_EPOCH_BITS = 18;
 
 /** Locks that one thread may hold at once: object under table under nesting, plus a margin. */
 export const LOCKS_HELD_MAX = 6;
-/** Slots that a thread may have popped but not linked yet (a knote, its cold line, a file...). */
-export const LIMBO_MAX = 6;
+/** What a thread may have in its hands at once: slots and buffers on no list, file references. */
+export const LIMBO_MAX = 13;
 
 /** Descriptors per table chunk, and chunks per table: 16,384 numbers in all. */
 export const FD_CHUNK_ENTRIES = 64;
@@ -74,6 +74,10 @@ export const PACKET_BYTES_DEFAULT = 4096;
 export const LOCK_SLEEP_MS = 10;
 /** A thread that may not block spins on the first lock of a call for this long, then gives up. */
 export const LOCK_SPIN_MS = 20;
+/** A recovery that needs a lock for longer, in sleeps on it, gives up and is begun again later. */
+export const IMPATIENT_SLEEPS = 3;
+/** The same for one that waits for somebody's claim, in milliseconds. */
+export const IMPATIENT_MS = 30;
 /** A sleep of a waiter ends after this long when several threads are attached (a safety net). */
 export const NET_SLEEP_MS = 500;
 /** The adaptive spin budget starts here and stays within these bounds (nanoseconds). */

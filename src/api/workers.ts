@@ -14,6 +14,7 @@ import {
   wardenStart,
   warn,
   watchWorker,
+  workerReap,
   workerUrl,
 } from "#host";
 import { EAGAIN, EINVAL, ENOSYS } from "../abi/errno.js";
@@ -25,7 +26,6 @@ import {
   wardenKeeper,
   wardenLeave,
   workerDying,
-  workerEnded,
   workerNumber,
 } from "../sys/exits.js";
 import { handleChannel } from "../sys/handle.js";
@@ -242,7 +242,7 @@ export class Workers {
   }
 
   #ended(ending: Ending): void {
-    if (workerEnded(this.#core.buffer, threadHost, ending)) return;
+    if (workerReap(this.#core.buffer, threadHost, ending)) return;
     later(RETRY_MS, () => this.#ended(ending));
   }
 

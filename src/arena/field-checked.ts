@@ -225,6 +225,11 @@ export function limboLeave(k: Kthread, slot: number): void {
   heldOf(k).limbo.delete(slot);
 }
 
+/** What the thread holds is going to be read from its record anew. */
+export function recordReset(k: Kthread): void {
+  helds.delete(k);
+}
+
 /** Panic unless the thread holds the lock. */
 export function assertHeld(k: Kthread, lock: number): void {
   if (!holds(k, lock)) throw new KernelPanic(`thread ${k.thread} does not hold lock ${lock}`);

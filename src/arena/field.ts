@@ -185,6 +185,9 @@ export function limboEnter(_k: Kthread, _slot: number, _words: number): void {}
 /** Told that it is linked, and its guards hold from now on. */
 export function limboLeave(_k: Kthread, _slot: number): void {}
 
+/** Told that what a thread holds is going to be read from its record anew. */
+export function recordReset(_k: Kthread): void {}
+
 /** Assert that the thread holds a lock: for code that indexes words instead of using fields. */
 export function assertHeld(_k: Kthread, _lock: number): void {}
 

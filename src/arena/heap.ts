@@ -16,6 +16,7 @@
  * Buffers are not type-stable, so they are touched only under their owner's lock, after the
  * owner's generation was compared. All functions expect the memory lock.
  */
+import { assertHeld } from "#field";
 import { LINE_WORDS } from "../limits.js";
 import type { Kthread } from "./kthread.js";
 import { HEAP_CLASSES, SUPER, Super } from "./superblock.js";
@@ -40,9 +41,19 @@ export function heapClass(words: number): number {
   return 32 - Math.clz32(size - 1);
 }
 
+const MEMORY_LOCK = Super.memoryLock.at(SUPER);
+const LISTS = Super.heapFree.at(SUPER);
+const LIVE = Super.heapLive.at(SUPER);
+const BRK = Super.brk.at(SUPER);
+const MAP = Super.heapMap.at(SUPER);
+const ARENA_WORDS = Super.arenaWords.at(SUPER);
+const NEXT = FREE_NEXT;
+const PREV = FREE_PREV;
+const CLASS = FREE_CLASS;
+
 /** Word of the heap map with the bit of a line. */
 function mapAt(k: Kthread, buffer: number): number {
-  return Super.heapMap.get(k, SUPER) + Math.trunc(buffer / (LINE_WORDS * MAP_LINES));
+  return (k.a[MAP] as number) + Math.trunc(buffer / (LINE_WORDS * MAP_LINES));
 }
 
 /** That bit; shifts count modulo 32. */
@@ -55,110 +66,168 @@ export function heapIsFree(k: Kthread, buffer: number): boolean {
   return ((k.a[mapAt(k, buffer)] as number) & mapBit(buffer)) !== 0;
 }
 
-function freeLink(k: Kthread, buffer: number, cls: number): void {
+/**
+ * Make a buffer of a class free that is nobody's any more, by adding `live` to the words in use and
+ * moving the end of what is carved up to `brk`. One run, which the caller may go on with.
+ */
+function freeRun(k: Kthread, buffer: number, cls: number, live: number, brk: number): void {
   const a = k.a;
-  const list = Super.heapFree.at(SUPER) + cls;
+  const at = mapAt(k, buffer);
+  const bit = mapBit(buffer);
+  const list = LISTS + cls;
   const next = a[list] as number;
-  a[buffer + FREE_NEXT] = next;
-  a[buffer + FREE_PREV] = 0;
-  a[buffer + FREE_CLASS] = cls;
-  if (next !== 0) a[next + FREE_PREV] = buffer;
+  a[buffer + NEXT] = next;
+  a[buffer + PREV] = 0;
+  a[buffer + CLASS] = cls;
+  if (next !== 0) a[next + PREV] = buffer;
   a[list] = buffer;
-  const at = mapAt(k, buffer);
-  a[at] = (a[at] as number) | mapBit(buffer);
+  a[at] = (a[at] as number) | bit;
+  a[LIVE] = (a[LIVE] as number) + live;
+  a[BRK] = brk;
 }
 
-function freeUnlink(k: Kthread, buffer: number, cls: number): void {
+/** The free buddy of a free buffer, 0 if it is not free or of another size. */
+function freeBuddy(k: Kthread, buffer: number, cls: number): number {
+  const buddy = buffer ^ (1 << cls);
+  if (cls >= HEAP_CLASSES - 1 || buddy >= (k.a[ARENA_WORDS] as number)) return 0;
+  return heapIsFree(k, buddy) && k.a[buddy + CLASS] === cls ? buddy : 0;
+}
+
+/** Join two free buddies. One run: both are free before it, and what they make is after it. */
+function joinRun(k: Kthread, one: number, other: number, cls: number): number {
   const a = k.a;
-  const at = mapAt(k, buffer);
-  a[at] = (a[at] as number) & ~mapBit(buffer);
-  const next = a[buffer + FREE_NEXT] as number;
-  const prev = a[buffer + FREE_PREV] as number;
-  if (next !== 0) a[next + FREE_PREV] = prev;
-  if (prev !== 0) a[prev + FREE_NEXT] = next;
-  else a[Super.heapFree.at(SUPER) + cls] = next;
+  const low = Math.min(one, other);
+  const high = Math.max(one, other);
+  const at = mapAt(k, high);
+  const bit = mapBit(high);
+  const list = LISTS + cls;
+  const above = a[list + 1] as number;
+  const lowNext = a[low + NEXT] as number;
+  const lowPrev = a[low + PREV] as number;
+  if (lowNext !== 0) a[lowNext + PREV] = lowPrev;
+  if (lowPrev !== 0) a[lowPrev + NEXT] = lowNext;
+  else a[list] = lowNext;
+  // Read after the first has gone, for the two may stand beside each other on the list.
+  const highNext = a[high + NEXT] as number;
+  const highPrev = a[high + PREV] as number;
+  if (highNext !== 0) a[highNext + PREV] = highPrev;
+  if (highPrev !== 0) a[highPrev + NEXT] = highNext;
+  else a[list] = highNext;
+  a[at] = (a[at] as number) & ~bit;
+  a[low + NEXT] = above;
+  a[low + PREV] = 0;
+  a[low + CLASS] = cls + 1;
+  if (above !== 0) a[above + PREV] = low;
+  a[list + 1] = low;
+  return low;
 }
 
-/** Make a buffer free, joined with its buddy for as long as that is free, too. */
-function free(k: Kthread, from: number, of: number): void {
-  const end = Super.arenaWords.get(k, SUPER);
+/** Join a free buffer with its buddy for as long as that is free, too. */
+function join(k: Kthread, from: number, of: number): void {
   let buffer = from;
   let cls = of;
-  for (; cls < HEAP_CLASSES - 1; cls++) {
-    const buddy = buffer ^ (1 << cls);
-    if (buddy >= end || !heapIsFree(k, buddy) || k.a[buddy + FREE_CLASS] !== cls) break;
-    freeUnlink(k, buddy, cls);
-    buffer = Math.min(buffer, buddy);
+  for (let buddy = freeBuddy(k, buffer, cls); buddy !== 0; buddy = freeBuddy(k, buffer, cls)) {
+    buffer = joinRun(k, buffer, buddy, cls);
+    cls++;
   }
-  freeLink(k, buffer, cls);
 }
 
-/** Make whole lines free, as the largest buffers that stand at multiples of their size. */
-function freeLines(k: Kthread, from: number, to: number): void {
-  for (let at = from; at < to; ) {
+/** Make the lines from the end of what is carved up to a place free, in pieces at their sizes. */
+function freeFresh(k: Kthread, to: number): void {
+  for (let at = k.a[BRK] as number; at < to; at = k.a[BRK] as number) {
     const aligned = 31 - Math.clz32(at & -at);
     const cls = Math.min(aligned, 31 - Math.clz32(to - at));
-    free(k, at, cls);
-    at += 1 << cls;
+    freeRun(k, at, cls, 0, at + (1 << cls));
+    join(k, at, cls);
   }
 }
 
-/** A buffer from the free ones, or 0. */
-function takeFree(k: Kthread, cls: number): number {
-  const lists = Super.heapFree.at(SUPER);
+/** Halve the first free buffer of a class. One run. */
+function halveRun(k: Kthread, cls: number): void {
+  const a = k.a;
+  const list = LISTS + cls;
+  const whole = a[list] as number;
+  const half = whole + (1 << (cls - 1));
+  const at = mapAt(k, half);
+  const bit = mapBit(half);
+  const next = a[whole + NEXT] as number;
+  const below = a[list - 1] as number;
+  a[list] = next;
+  if (next !== 0) a[next + PREV] = 0;
+  a[half + NEXT] = below;
+  a[half + PREV] = whole;
+  a[half + CLASS] = cls - 1;
+  if (below !== 0) a[below + PREV] = half;
+  a[whole + NEXT] = half;
+  a[whole + PREV] = 0;
+  a[whole + CLASS] = cls - 1;
+  a[list - 1] = whole;
+  a[at] = (a[at] as number) | bit;
+}
+
+/**
+ * A buffer of at least `words` words (contents undefined), or 0; it is written to the word `note`.
+ * Each step is a run of plain stores that leaves the lists whole: see zone.ts.
+ */
+export function heapTakeLocked(k: Kthread, words: number, note: number): number {
+  assertHeld(k, MEMORY_LOCK);
+  const a = k.a;
+  const cls = heapClass(words);
   let from = cls;
-  while (from < HEAP_CLASSES && k.a[lists + from] === 0) from++;
-  if (from >= HEAP_CLASSES) return 0;
-  const buffer = k.a[lists + from] as number;
-  freeUnlink(k, buffer, from);
-  while (from > cls) {
-    from--;
-    freeLink(k, buffer + (1 << from), from);
-  }
+  while (from < HEAP_CLASSES && a[LISTS + from] === 0) from++;
+  if (from >= HEAP_CLASSES) return takeFresh(k, cls, note);
+  for (; from > cls; from--) halveRun(k, from);
+  const buffer = a[LISTS + cls] as number;
+  const at = mapAt(k, buffer);
+  const bit = mapBit(buffer);
+  const next = a[buffer + NEXT] as number;
+  a[LISTS + cls] = next;
+  if (next !== 0) a[next + PREV] = 0;
+  a[at] = (a[at] as number) & ~bit;
+  a[LIVE] = (a[LIVE] as number) + (1 << cls);
+  a[note] = buffer;
   return buffer;
 }
 
 /** A buffer from the end of what is used, or 0. */
-function takeFresh(k: Kthread, cls: number): number {
-  const brk = Super.brk.get(k, SUPER);
+function takeFresh(k: Kthread, cls: number, note: number): number {
+  const a = k.a;
   const size = 1 << cls;
-  const buffer = Math.ceil(brk / size) * size;
-  if (buffer + size > Super.arenaWords.get(k, SUPER)) return 0;
-  Super.brk.set(k, SUPER, buffer + size);
-  freeLines(k, brk, buffer);
+  const buffer = Math.ceil((a[BRK] as number) / size) * size;
+  if (buffer + size > (a[ARENA_WORDS] as number)) return 0;
+  freeFresh(k, buffer);
+  a[BRK] = buffer + size;
+  a[LIVE] = (a[LIVE] as number) + size;
+  a[note] = buffer;
   return buffer;
 }
 
 /**
- * Memory for a zone, whole lines that are never given back, or 0. It is all zeros, as fresh memory
- * is: a slot that was never used has a free lock and the first generation.
+ * Give back a buffer that was taken with the same size. Ends in a run that the caller may go on
+ * with; `heapJoinLocked` comes after it.
  */
-export function heapCarveLocked(k: Kthread, words: number): number {
-  const brk = Super.brk.get(k, SUPER);
-  const end = brk + words;
-  if (end <= Super.arenaWords.get(k, SUPER)) {
-    Super.brk.set(k, SUPER, end);
-    return brk;
-  }
-  const cls = heapClass(words);
-  const buffer = takeFree(k, cls);
-  if (buffer === 0) return 0;
-  freeLines(k, buffer + words, buffer + (1 << cls));
-  k.a.fill(0, buffer, buffer + words);
-  return buffer;
-}
-
-/** A buffer of at least `words` words (contents undefined), or 0. */
-export function heapTakeLocked(k: Kthread, words: number): number {
-  const cls = heapClass(words);
-  const buffer = takeFree(k, cls) || takeFresh(k, cls);
-  if (buffer !== 0) Super.heapLive.add(k, SUPER, 1 << cls);
-  return buffer;
-}
-
-/** Give back a buffer that was taken with the same size. */
 export function heapGiveLocked(k: Kthread, buffer: number, words: number): void {
+  assertHeld(k, MEMORY_LOCK);
   const cls = heapClass(words);
-  free(k, buffer, cls);
-  Super.heapLive.add(k, SUPER, -(1 << cls));
+  freeRun(k, buffer, cls, -(1 << cls), k.a[BRK] as number);
+}
+
+/** Join a buffer that was given back with what is free beside it. */
+export function heapJoinLocked(k: Kthread, buffer: number, words: number): void {
+  join(k, buffer, heapClass(words));
+}
+
+/** Join what a dead thread has left unjoined; memory lock held. The lists are whole. */
+export function heapRepairLocked(k: Kthread): void {
+  for (let cls = CLASS_MIN; cls < HEAP_CLASSES - 1; cls++) {
+    let buffer = k.a[LISTS + cls] as number;
+    while (buffer !== 0) {
+      const buddy = freeBuddy(k, buffer, cls);
+      if (buddy === 0) buffer = k.a[buffer + NEXT] as number;
+      else {
+        joinRun(k, buffer, buddy, cls);
+        buffer = k.a[LISTS + cls] as number;
+      }
+    }
+  }
 }

@@ -14,6 +14,14 @@ export class KernelPanic extends Error {
   override name = "KernelPanic";
 }
 
+/**
+ * A recovery has to wait for a lock or a claim for longer than it may: its owner may have ended as
+ * well, and who recovers is who would hear of that. The recovery is begun again later.
+ */
+export class RecoveryStuck extends Error {
+  override name = "RecoveryStuck";
+}
+
 /** Assert an invariant. The message is a constant: building one costs more than the test. */
 export function kassert(holds: boolean, message: string): void {
   if (!holds) throw new KernelPanic(message);
@@ -31,6 +39,8 @@ export interface ThreadHost {
   readonly processors: number;
   /** False on a browser's main thread, where Atomics.wait throws. */
   readonly canBlock: boolean;
+  /** Number that the runtime knows this thread by, with which its end is reported; 0 for none. */
+  readonly hostThread?: number;
 }
 
 /** Places of a thread's words; computed from struct thread when a thread attaches. */
@@ -47,8 +57,10 @@ export interface ThreadPlaces {
   readonly asyncWord: number;
   /** Head of the list of fired asynchronous wait records. */
   readonly fired: number;
-  /** Word with the number of the call in progress, 0 outside of calls. */
+  /** Word with the number of the call in progress, 0 outside of calls; phase and handles follow. */
   readonly call: number;
+  /** Word that is 1 while the thread is counted among those that spin. */
+  readonly spinning: number;
 }
 
 /** Work put off until the last lock is dropped. */
@@ -70,6 +82,7 @@ export class Kthread {
   readonly asyncWord: number;
   readonly firedAt: number;
   readonly callAt: number;
+  readonly spinningAt: number;
   /** Lock word value while this thread owns a lock: epoch and slot. */
   readonly owner: number;
   /** The thread has given its slot back: it is nobody now. */
@@ -106,6 +119,11 @@ export class Kthread {
   /** Spin budget, adapted by what spinning brought (nanoseconds). */
   spinNs: number;
   spinMisses = 0;
+  /**
+   * Whether the thread acts for one that has ended, where it may not wait for long: who it waits
+   * for may have ended too, and be heard of only by the thread that waits.
+   */
+  impatient = false;
   /** Offset that turns the host's monotonic clock into nanoseconds since the arena was booted. */
   readonly clockOffsetNs: number;
   /** How far this thread's clock may be behind that of all threads; it is never before it. */
@@ -136,6 +154,7 @@ export class Kthread {
     this.asyncWord = places.asyncWord;
     this.firedAt = places.fired;
     this.callAt = places.call;
+    this.spinningAt = places.spinning;
     this.owner = owner;
     this.clockOffsetNs = options.clockOffsetNs - host.clockErrorNs;
     this.clockSkewNs = options.manualClock ? 0 : 2 * host.clockErrorNs;

@@ -80,7 +80,7 @@ export function knoteFillLocked(
     Kncold.identHi.set(k, cold, c.identHi);
     Knote.status.or(k, kn, KN_WIDE);
   }
-  if (colds > 1) Kncold.ext.set(k, cold, extTakeLocked(k, kq, ch, at + KE_EXT));
+  if (colds > 1) Kncold.ext.set(k, cold, extTakeLocked(k, kq, kn, ch, at + KE_EXT));
   return kn;
 }
 

@@ -12,14 +12,21 @@ import { EBADF, EINVAL, ENOTSUP, ENXIO } from "../abi/errno.js";
 import { EV_CLEAR } from "../abi/event.js";
 import { DEFER_DROP, type Kthread, kassert } from "../arena/kthread.js";
 import { NIL } from "../arena/layout.js";
+import { LIMBO_FILE, LIMBO_FILTER, limboHold, published } from "../kern/alloc.js";
 import { fdGetWatched } from "../kern/descrip.js";
 import { fdHint } from "../kern/fdtable.js";
-import { File, type FilePtr, fileops } from "../kern/file.js";
+import { File, type FilePtr, fileGiven, fileops } from "../kern/file.js";
 import { type ObjectPtr, objectIsOf, objectLock, objectUnlock } from "../kern/object.js";
 import { mutexLock } from "../sync/mutex.js";
 import { RANK_QUEUE } from "../sync/order.js";
 import { coldWanted, knoteFillLocked } from "./add.js";
-import { claimEndLocked, knoteDropLocked, knoteFreeLocked, knoteLinkLocked } from "./drop.js";
+import {
+  claimEndLocked,
+  dropsRun,
+  knoteDropLocked,
+  knoteFreeLocked,
+  knoteLinkLocked,
+} from "./drop.js";
 import { knoteEvaluateLocked } from "./evaluate.js";
 import {
   type Change,
@@ -58,6 +65,8 @@ export function addDescriptor(
   const generation = Kqueue.generation.hint(k, kq);
   const fd = c.identLo;
   kqueueUnlock(k, kq);
+  // References of changes that failed: a thread has few in its hands.
+  if (k.fileDrops.length > 0) dropsRun(k);
   const fp = fdGetWatched(k, fd);
   if (fp === 0) {
     const back = kqueueRelock(k, kq, generation);
@@ -152,6 +161,10 @@ function joinObject(k: Kthread, kq: KqueuePtr, kn: KnotePtr, obj: ObjectPtr, fp:
   if (ops === OPS_BELL) Knote.flags.or(k, kn, EV_CLEAR);
   Knote.claim.set(k, kn, k.owner);
   knoteLinkLocked(k, kq, kn);
+  // The reference is the knote's. A recovery that finds both counts it once.
+  fileGiven(k, fp);
+  const filter = Knote.filter.get(k, kn);
+  if (filter > 0) published(k, -filter);
   kqueueUnlock(k, kq);
   objectLock(k, obj);
   if (!objectIsOf(k, obj, fp)) {
@@ -173,6 +186,9 @@ function joinObject(k: Kthread, kq: KqueuePtr, kn: KnotePtr, obj: ObjectPtr, fp:
 /** The object is gone: forget the claimed knote, whose file stays the caller's. Locks the queue. */
 function joinFailed(k: Kthread, kq: KqueuePtr, kn: KnotePtr): number {
   mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
+  const filter = Knote.filter.get(k, kn);
+  limboHold(k, LIMBO_FILE, Kncold.file.get(k, Knote.cold.get(k, kn)));
+  if (filter > 0) limboHold(k, LIMBO_FILTER, -filter);
   Kncold.file.set(k, Knote.cold.get(k, kn), NIL);
   Knote.obj.set(k, kn, NIL);
   claimEndLocked(k, kq, kn);

@@ -7,6 +7,7 @@
  */
 import { EAGAIN, EBADF } from "../abi/errno.js";
 import { DEFER_ASK, type Kthread } from "../arena/kthread.js";
+import { callEnter, callLeave } from "../kern/thread.js";
 import { clockMonotonic } from "../sync/clock.js";
 import { mutexLockFirst } from "../sync/mutex.js";
 import { RANK_QUEUE } from "../sync/order.js";
@@ -27,6 +28,9 @@ import { deferredBetween, passOnLocked, timersPollLocked } from "./scan.js";
 import { Kqueue, type KqueuePtr, kqWaitq } from "./structs.js";
 import { timerNextLocked } from "./timer.js";
 
+/** Number of kevent, as the thread's record has it. */
+const CALL = 560;
+
 /** Nothing yet; the record is linked and will be fired. */
 export const PARKED = -0x20000;
 
@@ -44,6 +48,21 @@ export function awaitParkedUntil(): number {
  * -EAGAIN, and then the record is as it was, from a thread that may not wait for the queue's lock.
  */
 export function kqueueAwait(
+  k: Kthread,
+  kq: KqueuePtr,
+  generation: number,
+  ev: Int32Array,
+  nev: number,
+  rec: WaitrecPtr,
+  deadline: number,
+): number {
+  callEnter(k, CALL);
+  const result = collectOrPark(k, kq, generation, ev, nev, rec, deadline);
+  callLeave(k);
+  return result;
+}
+
+function collectOrPark(
   k: Kthread,
   kq: KqueuePtr,
   generation: number,
@@ -82,7 +101,10 @@ export function kqueueAwait(
  * nothing has changed, from a thread that may not wait for the queue's lock.
  */
 export function kqueueAwaitCancel(k: Kthread, kq: KqueuePtr, rec: WaitrecPtr): boolean {
-  return settle(k, kq, rec) !== -EAGAIN;
+  callEnter(k, CALL);
+  const settled = settle(k, kq, rec);
+  callLeave(k);
+  return settled !== -EAGAIN;
 }
 
 /** Unlink the record if it is linked. 0, -EBADF if the queue was closed under it, -EAGAIN. */

@@ -14,9 +14,11 @@
 import { bucketGet, bucketSet, hashBucket } from "../arena/hash.js";
 import { DEFER_DROP, type Kthread, kassert } from "../arena/kthread.js";
 import { NIL } from "../arena/layout.js";
+import { LIMBO_FILE, LIMBO_FILTER, limboNext } from "../kern/alloc.js";
 import { type FilePtr, fileDrop } from "../kern/file.js";
 import { objectLock, objectUnlock } from "../kern/object.js";
 import { Thread, type ThreadPtr } from "../kern/thread.js";
+import { LIMBO_MAX } from "../limits.js";
 import { mutexLock } from "../sync/mutex.js";
 import { RANK_QUEUE } from "../sync/order.js";
 import { NEVER, sleepUntil } from "../sync/sleep.js";
@@ -38,6 +40,7 @@ import {
   KN_ACTIVE,
   KN_ARMED,
   KN_DETACHED,
+  KN_LINKED,
   KN_QUEUED,
   Kncold,
   Knote,
@@ -100,6 +103,8 @@ export function knoteLinkLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
   bucketSet(k, buckets, at, kn);
   Kqueue.knotes.add(k, kq, 1);
   if (mayArm(Knote.ops.get(k, kn))) Kqueue.heapWanted.add(k, kq, 1);
+  // Last: from now on it is a registration, whatever its links are like.
+  Knote.status.or(k, kn, KN_LINKED);
 }
 
 function unlinkLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
@@ -124,15 +129,25 @@ function unlinkLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
 
 /** Unlink and free a knote that is off its object's list; queue lock held. */
 export function knoteFreeLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
-  unlinkLocked(k, kq, kn);
   const cold = Knote.cold.get(k, kn);
   const file = cold === 0 ? NIL : Kncold.file.get(k, cold);
+  const filter = file === 0 ? 0 : Math.max(0, Knote.filter.get(k, kn));
+  const at = kn + Knote.status.offset;
+  const note = file === 0 ? 0 : limboNext(k, LIMBO_FILE);
+  const noteFilter = filter === 0 ? 0 : note + 1;
+  const kind = filter === 0 ? 0 : noteFilter + LIMBO_MAX;
+  // One run: it is no registration any more, and what it counted as is this thread's.
+  k.a[at] = (k.a[at] as number) & ~KN_LINKED;
+  k.a[kind] = filter === 0 ? 0 : LIMBO_FILTER;
+  k.a[noteFilter] = -filter;
+  k.a[note] = file;
   if (file !== 0) {
-    const filter = Knote.filter.get(k, kn);
+    k.limboCount += filter === 0 ? 1 : 2;
     if (filter > 0) k.filterDrops.push(filter);
     k.fileDrops.push(file);
     k.deferred |= DEFER_DROP;
   }
+  unlinkLocked(k, kq, kn);
   knoteGiveLocked(k, kq, kn);
 }
 
@@ -176,6 +191,9 @@ export function dropsRun(k: Kthread): void {
     claimEndLocked(k, kq, kn);
     knoteFreeLocked(k, kq, kn);
     kqueueUnlock(k, kq);
+    // At once, because a thread has few references in its hands.
+    while (k.filterDrops.length > 0) filterRelease(k, k.filterDrops.pop() as number);
+    while (k.fileDrops.length > 0) fileDrop(k, k.fileDrops.pop() as FilePtr);
   }
   while (k.filterDrops.length > 0) filterRelease(k, k.filterDrops.pop() as number);
   while (k.fileDrops.length > 0) fileDrop(k, k.fileDrops.pop() as FilePtr);
@@ -184,7 +202,9 @@ export function dropsRun(k: Kthread): void {
 /** Detach a claimed knote from its object; object lock held. */
 function detachLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
   const ops = Knote.ops.get(k, kn);
-  filterops[ops]?.detach(k, kq, kn);
+  // It is not, if the thread died before it had joined it.
+  const joined = Kncold.klistPrev.get(k, Knote.cold.get(k, kn)) !== 0;
+  if (joined) filterops[ops]?.detach(k, kq, kn);
   if (ops === OPS_KQUEUE_READ) nestLeaveLocked(k, Knote.obj.get(k, kn) as KqueuePtr);
   Knote.obj.set(k, kn, NIL);
 }

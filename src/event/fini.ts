@@ -91,11 +91,14 @@ function orphanLocked(
   kassert(!mayArm(ops), "what has a timer keeps its object");
   klistRemoveLocked(k, obj, kn);
   Knote.ops.set(k, kn, filterops[ops]?.isDescriptor === true ? OPS_NOP_FD : OPS_NOP);
-  Knote.obj.set(k, kn, NIL);
   Knote.status.clear(k, kn, KN_ANSWERED);
+  if (fflags !== FINI_SILENT) {
+    Knote.fflags.set(k, kn, fflags);
+    dataSet(k, kn, 0, 0);
+    Knote.flags.or(k, kn, EV_EOF | EV_ONESHOT);
+  }
+  // A knote without an object that has those flags is owed its last event, whoever dies now.
+  Knote.obj.set(k, kn, NIL);
   if (fflags === FINI_SILENT) return;
-  Knote.flags.or(k, kn, EV_EOF | EV_ONESHOT);
-  Knote.fflags.set(k, kn, fflags);
-  dataSet(k, kn, 0, 0);
   knoteActivateLocked(k, kq, kn);
 }

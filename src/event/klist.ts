@@ -34,7 +34,7 @@ const CHECKED: boolean = CHECKS;
 export function klistInsertLocked(k: Kthread, obj: ObjectPtr, kn: KnotePtr): void {
   const first = Obj.klist.get(k, obj);
   Knote.klistNext.set(k, kn, first);
-  Kncold.klistPrev.set(k, Knote.cold.get(k, kn), NIL);
+  Kncold.klistPrev.set(k, Knote.cold.get(k, kn), obj as number as KnotePtr);
   if (first !== 0) Kncold.klistPrev.set(k, Knote.cold.get(k, first), kn);
   Obj.klist.set(k, obj, kn);
   Obj.knotes.add(k, obj, 1);
@@ -44,20 +44,28 @@ export function klistInsertLocked(k: Kthread, obj: ObjectPtr, kn: KnotePtr): voi
 export function klistRemoveLocked(k: Kthread, obj: ObjectPtr, kn: KnotePtr): void {
   const next = Knote.klistNext.get(k, kn);
   const prev = Kncold.klistPrev.get(k, Knote.cold.get(k, kn));
-  if (prev === 0) Obj.klist.set(k, obj, next);
+  if ((prev as number) === obj) Obj.klist.set(k, obj, next);
   else Knote.klistNext.set(k, prev, next);
   if (next !== 0) Kncold.klistPrev.set(k, Knote.cold.get(k, next), prev);
   Obj.knotes.add(k, obj, -1);
+  // Last: what has a link back is on the list.
+  Kncold.klistPrev.set(k, Knote.cold.get(k, kn), NIL);
+}
+
+/** Raise the edge count of an object, and let its knotes look; object lock held. */
+export function klistNotifyLocked(k: Kthread, obj: ObjectPtr): void {
+  Obj.edge.publish(k, obj, (Obj.edge.hint(k, obj) + 1) | 0);
+  klistTellLocked(k, obj);
 }
 
 /**
- * An operation on the object was accepted: raise its edge count and let every knote look. The
- * caller holds the object lock and has published the views. Wakes are deferred.
+ * An operation on the object was accepted: let every knote look that has not acted on its edge yet.
+ * The caller holds the object lock, has raised the edge count and then published the views. Wakes
+ * are deferred. Done again after a death in the middle, it goes on with the knotes that are left.
  */
-export function klistNotifyLocked(k: Kthread, obj: ObjectPtr): void {
+export function klistTellLocked(k: Kthread, obj: ObjectPtr): void {
   if (CHECKED) kassert(Obj.state.get(k, obj) === OBJ_LIVE, "no notification beside klistFini");
-  const edge = (Obj.edge.hint(k, obj) + 1) | 0;
-  Obj.edge.publish(k, obj, edge);
+  const edge = Obj.edge.hint(k, obj);
   for (let kn = Obj.klist.get(k, obj); kn !== 0; kn = Knote.klistNext.get(k, kn)) {
     const kq = Knote.kq.get(k, kn);
     const lock = Kqueue.lock.at(kq);
@@ -78,10 +86,11 @@ function knoteNotifyLocked(
   const cold = Knote.cold.get(k, kn);
   if (Kncold.seenEdge.get(k, cold) === edge) return;
   if ((Knote.status.get(k, kn) & KN_DETACHED) !== 0) return;
-  Kncold.seenEdge.set(k, cold, edge);
   exactCopyLocked(k, obj, kn);
   const ops = filterops[Knote.ops.get(k, kn)];
   if (ops?.event(k, kn)) knoteActivateLocked(k, kq, kn);
+  // Last, so that a death before it leaves the edge to be acted on.
+  Kncold.seenEdge.set(k, cold, edge);
 }
 
 /** Note what the object said, for evaluations of the knote under the queue lock, which is held. */

@@ -15,6 +15,8 @@ import { NIL } from "../arena/layout.js";
 import {
   heapAlloc,
   heapFree,
+  limboHold,
+  limboHoldBuffer,
   published,
   zabandon,
   zalloc,
@@ -30,8 +32,9 @@ import {
   FREAD,
   FT_KQUEUE,
   FWRITE,
-  fileAbandon,
   fileAlloc,
+  fileDrop,
+  fileUnbound,
 } from "../kern/file.js";
 import { Obj, objectInit, objectLock, objectRetireLocked, objectUnlock } from "../kern/object.js";
 import { HASH_BUCKETS_MIN } from "../limits.js";
@@ -42,6 +45,7 @@ import { deferredRun } from "./defer.js";
 import { claimLinkLocked, claimSleep, knoteDropLocked } from "./drop.js";
 import { OPS_KQUEUE_READ } from "./filterops.js";
 import { filterops } from "./filters.js";
+import { magazinesTakeLocked } from "./magazine.js";
 import {
   Knote,
   type KnotePtr,
@@ -88,7 +92,9 @@ export function kqueueMake(k: Kthread): FilePtr {
   Kqueue.tablePrev.set(k, kq, NIL);
   if (first !== 0) Kqueue.tablePrev.set(k, first as KqueuePtr, kq);
   Fdtable.queues.set(k, table, kq);
+  Kqueue.listed.set(k, kq, 1);
   published(k, kq);
+  published(k, hash);
   mutexUnlock(k, Fdtable.lock.at(table));
   return fp;
 }
@@ -117,6 +123,7 @@ function kqueueInit(k: Kthread, kq: KqueuePtr, hash: number): void {
   Kqueue.dirty.set(k, kq, 0);
   Kqueue.tableLock.set(k, kq, Fdtable.lock.at(table));
   Kqueue.table.set(k, kq, table);
+  Kqueue.listed.set(k, kq, 0);
   Kqueue.proc.set(k, kq, k.proc);
   Kqueue.copyOnFork.set(k, kq, 0);
   waitqInit(k, kqWaitq(kq), Kqueue.lock.at(kq));
@@ -133,9 +140,7 @@ export function kqueueCreate(k: Kthread, cloexec: boolean, owner = 0, copyOnFork
     published(k, fp);
     return fd;
   }
-  const kq = File.object.hint(k, fp) as KqueuePtr;
-  fileAbandon(k, fp);
-  kqueueDestroy(k, kq);
+  fileDrop(k, fp);
   return fd === -EMFILE || fd === -ENFILE ? fd : -ENOMEM;
 }
 
@@ -144,8 +149,12 @@ export function fileKqueue(k: Kthread, fp: FilePtr): KqueuePtr {
   return File.type.hint(k, fp) === FT_KQUEUE ? (File.object.hint(k, fp) as KqueuePtr) : NIL;
 }
 
-/** Wake who sleeps on it, drop its knotes, free it. Nobody refers to the queue any more. */
-function kqueueDestroy(k: Kthread, kq: KqueuePtr): void {
+/**
+ * Wake who sleeps on it, drop its knotes, free it. Nobody refers to the queue any more. Done again
+ * after a death in the middle, it goes on: each step finds what is left for it.
+ */
+function kqueueDestroy(k: Kthread, kq: KqueuePtr, fp: FilePtr): void {
+  limboHold(k, kqueueZone.index, kq);
   const lock = Kqueue.lock.at(kq);
   mutexLock(k, lock, RANK_QUEUE);
   Kqueue.state.set(k, kq, KQ_CLOSING);
@@ -165,12 +174,13 @@ function kqueueDestroy(k: Kthread, kq: KqueuePtr): void {
     deferredRun(k);
     if (left === 0) break;
   }
-  freeQueue(k, kq);
+  freeQueue(k, kq, fp);
 }
 
 /** Drop every knote that nobody has claimed; queue lock held. */
 function dropAllLocked(k: Kthread, kq: KqueuePtr): void {
   const buckets = Kqueue.hash.get(k, kq);
+  if (buckets === 0) return;
   for (let i = 0; i < 1 << Kqueue.hashBits.get(k, kq); i++) {
     let kn = bucketGet(k, buckets, i) as KnotePtr;
     while (kn !== 0) {
@@ -184,27 +194,29 @@ function dropAllLocked(k: Kthread, kq: KqueuePtr): void {
 function leaveTable(k: Kthread, kq: KqueuePtr): void {
   const table = Kqueue.table.get(k, kq) as TablePtr;
   mutexLock(k, Fdtable.lock.at(table), RANK_TABLE);
-  const next = Kqueue.tableNext.get(k, kq);
-  const prev = Kqueue.tablePrev.get(k, kq);
-  if (prev === 0) Fdtable.queues.set(k, table, next);
-  else Kqueue.tableNext.set(k, prev as KqueuePtr, next);
-  if (next !== 0) Kqueue.tablePrev.set(k, next as KqueuePtr, prev);
+  if (Kqueue.listed.get(k, kq) === 1) {
+    const next = Kqueue.tableNext.get(k, kq);
+    const prev = Kqueue.tablePrev.get(k, kq);
+    if (prev === 0) Fdtable.queues.set(k, table, next);
+    else Kqueue.tableNext.set(k, prev as KqueuePtr, next);
+    if (next !== 0) Kqueue.tablePrev.set(k, next as KqueuePtr, prev);
+    Kqueue.listed.set(k, kq, 0);
+  }
   mutexUnlock(k, Fdtable.lock.at(table));
 }
 
 /** Give back everything that an empty queue holds, and the slot. */
-function freeQueue(k: Kthread, kq: KqueuePtr): void {
+function freeQueue(k: Kthread, kq: KqueuePtr, fp: FilePtr): void {
   const lock = Kqueue.lock.at(kq);
   objectLock(k, kq);
   mutexLock(k, lock, RANK_QUEUE);
-  const magazine = Kqueue.magazine.get(k, kq);
-  const colds = Kqueue.coldMagazine.get(k, kq);
+  const { magazine, colds } = magazinesTakeLocked(k, kq);
   const hash = Kqueue.hash.get(k, kq);
   const hashWords = 1 << Kqueue.hashBits.get(k, kq);
   const heap = Kqueue.heap.get(k, kq);
   const heapWords = heapBytesWords(Kqueue.heapSize.get(k, kq));
-  Kqueue.magazine.set(k, kq, NIL);
-  Kqueue.coldMagazine.set(k, kq, NIL);
+  if (hash !== 0) limboHoldBuffer(k, hash, hashWords);
+  if (heap !== 0) limboHoldBuffer(k, heap, heapWords);
   Kqueue.hash.set(k, kq, 0);
   Kqueue.heap.set(k, kq, 0);
   Kqueue.state.set(k, kq, KQ_FREE);
@@ -212,6 +224,7 @@ function freeQueue(k: Kthread, kq: KqueuePtr): void {
   mutexUnlock(k, lock);
   objectRetireLocked(k, kq);
   objectUnlock(k, kq);
+  fileUnbound(k, fp);
   zfreeChain(k, knoteZone, magazine);
   zfreeChain(k, kncoldZone, colds);
   heapFree(k, hash, hashWords);
@@ -278,6 +291,6 @@ export const kqueueFileOps: FileOps = {
   write: () => -ENXIO,
   kqfilter: (_k, _fp, filter) => (filter === EVFILT_READ ? OPS_KQUEUE_READ : -EINVAL),
   close(k, fp) {
-    kqueueDestroy(k, File.object.hint(k, fp) as KqueuePtr);
+    kqueueDestroy(k, File.object.hint(k, fp) as KqueuePtr, fp);
   },
 };

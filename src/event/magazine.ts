@@ -9,11 +9,23 @@ import { bucketGet, bucketSet, bucketsClear, hashBucket } from "../arena/hash.js
 import { DEFER_FREE, type Kthread } from "../arena/kthread.js";
 import { NIL, type Ptr } from "../arena/layout.js";
 import { type ZoneDef, zones } from "../arena/zone.js";
-import { heapAlloc, heapFree, published, zallocBatch, zfree, zfreeChain } from "../kern/alloc.js";
-import { HEAP_ENTRIES_MIN, MAGAZINE_BATCH, MAGAZINE_HIGH } from "../limits.js";
+import {
+  heapAlloc,
+  heapFree,
+  limboBufferKind,
+  limboCompact,
+  limboFind,
+  zallocBatch,
+  zfree,
+  zfreeChain,
+} from "../kern/alloc.js";
+import { HEAP_ENTRIES_MIN, LIMBO_MAX, MAGAZINE_BATCH, MAGAZINE_HIGH } from "../limits.js";
 import { filterops } from "./filters.js";
 import { kqueueRelock, kqueueUnlock } from "./lock.js";
 import {
+  COLD_EXT,
+  COLD_MAGAZINE,
+  COLD_WHOSE,
   Kncold,
   type KncoldPtr,
   Knext,
@@ -29,6 +41,7 @@ import { heapBytesWords } from "./timer.js";
 
 /** The queue was unlocked meanwhile: what was looked up before must be looked up again. */
 export const RESTART = 1;
+const KN_KQ = Knote.kq.offset;
 /** Words of ext[4] in a change record and in its slot. */
 export const EXT_WORDS = 8;
 
@@ -50,12 +63,25 @@ export function magazineNeedLocked(k: Kthread, kq: KqueuePtr, cold: number, heap
   return 0;
 }
 
-function chainTail<N extends string>(k: Kthread, zone: ZoneDef<N>, head: Ptr<N>): Ptr<N> {
-  let tail = head;
-  for (;;) {
-    const next = k.a[tail + zone.linkAt] as Ptr<N>;
-    if (next === 0) return tail;
-    tail = next;
+/**
+ * A chain of slots that this thread had in its hands is the queue's: say so in each, by the word
+ * `at` and the mark. Returns the last one.
+ */
+function chainTake<N extends string>(
+  k: Kthread,
+  zone: ZoneDef<N>,
+  head: Ptr<N>,
+  at: number,
+  whose: number,
+  mark: number,
+): Ptr<N> {
+  const a = k.a;
+  for (let slot = head; ; ) {
+    const next = a[slot + zone.linkAt] as Ptr<N>;
+    a[slot + at] = whose;
+    a[slot + zone.markAt] = mark;
+    if (next === 0) return slot;
+    slot = next;
   }
 }
 
@@ -65,12 +91,11 @@ function fillKnotes(k: Kthread, kq: KqueuePtr): number {
   const batch = zallocBatch(k, knoteZone, MAGAZINE_BATCH);
   const back = kqueueRelock(k, kq, generation);
   if (batch.count === 0) return back < 0 ? back : -ENOMEM;
-  published(k, batch.head);
   if (back < 0) {
     zfreeChain(k, knoteZone, batch.head);
     return back;
   }
-  const tail = chainTail(k, knoteZone, batch.head);
+  const tail = chainTake(k, knoteZone, batch.head, Knote.kq.offset, kq, 0);
   k.a[tail + knoteZone.linkAt] = Kqueue.magazine.get(k, kq);
   Kqueue.magazine.set(k, kq, batch.head);
   Kqueue.magazineCount.add(k, kq, batch.count);
@@ -83,12 +108,12 @@ function fillCold(k: Kthread, kq: KqueuePtr): number {
   const batch = zallocBatch(k, kncoldZone, MAGAZINE_BATCH);
   const back = kqueueRelock(k, kq, generation);
   if (batch.count === 0) return back < 0 ? back : -ENOMEM;
-  published(k, batch.head);
   if (back < 0) {
     zfreeChain(k, kncoldZone, batch.head);
     return back;
   }
-  const tail = chainTail(k, kncoldZone, batch.head);
+  const mark = kq | COLD_MAGAZINE;
+  const tail = chainTake(k, kncoldZone, batch.head, COLD_WHOSE, mark, mark);
   k.a[tail + kncoldZone.linkAt] = Kqueue.coldMagazine.get(k, kq);
   Kqueue.coldMagazine.set(k, kq, batch.head);
   Kqueue.coldCount.add(k, kq, batch.count);
@@ -101,6 +126,8 @@ function growHeap(k: Kthread, kq: KqueuePtr): number {
   const size = Kqueue.heapSize.get(k, kq);
   const wanted = Math.max(HEAP_ENTRIES_MIN, size * 2);
   kqueueUnlock(k, kq);
+  // A thread has few buffers in its hands, and a call may grow many times.
+  if (k.bufferFrees.length > 0) freesRun(k);
   const made = heapAlloc(k, heapBytesWords(wanted));
   const back = kqueueRelock(k, kq, generation);
   if (made === 0) return back < 0 ? back : -ENOMEM;
@@ -112,8 +139,7 @@ function growHeap(k: Kthread, kq: KqueuePtr): number {
     k.a.copyWithin(made, old, old + words);
     unused = old;
     unusedSize = Kqueue.heapSize.get(k, kq);
-    Kqueue.heap.set(k, kq, made);
-    Kqueue.heapSize.set(k, kq, wanted);
+    bufferSwap(k, kq, HEAP, HEAP_SIZE, made, wanted, heapBytesWords(unusedSize));
   }
   bufferFreeDeferred(k, unused, heapBytesWords(unusedSize));
   return back < 0 ? back : RESTART;
@@ -126,6 +152,7 @@ function growHeap(k: Kthread, kq: KqueuePtr): number {
 function growHash(k: Kthread, kq: KqueuePtr, bits: number): number {
   const generation = Kqueue.generation.hint(k, kq);
   kqueueUnlock(k, kq);
+  if (k.bufferFrees.length > 0) freesRun(k);
   const made = heapAlloc(k, 1 << bits);
   if (made !== 0) bucketsClear(k, made, bits);
   const back = kqueueRelock(k, kq, generation);
@@ -140,11 +167,37 @@ function growHash(k: Kthread, kq: KqueuePtr, bits: number): number {
     unused = Kqueue.hash.get(k, kq);
     unusedBits = oldBits;
     rehashLocked(k, unused, oldBits, made, bits);
-    Kqueue.hash.set(k, kq, made);
-    Kqueue.hashBits.set(k, kq, bits);
+    bufferSwap(k, kq, HASH, HASH_BITS, made, bits, 1 << oldBits);
   }
   bufferFreeDeferred(k, unused, 1 << unusedBits);
   return back < 0 ? back : RESTART;
+}
+
+const HEAP = Kqueue.heap.offset;
+const HEAP_SIZE = Kqueue.heapSize.offset;
+const HASH = Kqueue.hash.offset;
+const HASH_BITS = Kqueue.hashBits.offset;
+
+/** The queue has another buffer, and this thread the old one in its hands, if there was one. */
+function bufferSwap(
+  k: Kthread,
+  kq: KqueuePtr,
+  at: number,
+  sizeAt: number,
+  made: number,
+  size: number,
+  oldWords: number,
+): void {
+  const a = k.a;
+  const old = a[kq + at] as number;
+  const entry = limboFind(k, made);
+  const kind = limboBufferKind(oldWords);
+  // One run.
+  a[kq + at] = made;
+  a[kq + sizeAt] = size;
+  a[entry] = old;
+  a[entry + LIMBO_MAX] = kind;
+  if (old === 0) limboCompact(k, entry);
 }
 
 function rehashLocked(k: Kthread, from: number, fromBits: number, to: number, bits: number): void {
@@ -171,8 +224,15 @@ export function knoteTakeLocked(k: Kthread, kq: KqueuePtr): KnotePtr {
 }
 
 /** Take a slot for ext values. */
-export function extTakeLocked(k: Kthread, kq: KqueuePtr, ch: Int32Array, from: number): KnextPtr {
+export function extTakeLocked(
+  k: Kthread,
+  kq: KqueuePtr,
+  kn: KnotePtr,
+  ch: Int32Array,
+  from: number,
+): KnextPtr {
   const ext = coldSlotLocked(k, kq) as number as KnextPtr;
+  k.a[ext + COLD_WHOSE] = kn | COLD_EXT;
   for (let i = 0; i < EXT_WORDS; i++) k.a[Knext.values.at(ext) + i] = ch[from + i] as number;
   return ext;
 }
@@ -187,7 +247,8 @@ function coldSlotLocked(k: Kthread, kq: KqueuePtr): KncoldPtr {
 /** Take a cold line for a knote and make it empty. */
 export function coldTakeLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): KncoldPtr {
   const cold = coldSlotLocked(k, kq);
-  k.a.fill(0, cold, cold + Kncold.struct.words);
+  // All but the last word, which says that it is the queue's until it says that it is the knote's.
+  k.a.fill(0, cold, cold + COLD_WHOSE);
   Kncold.knote.set(k, cold, kn);
   return cold;
 }
@@ -210,6 +271,11 @@ export function knoteGiveLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
   Knote.cold.set(k, kn, NIL);
   Knote.obj.set(k, kn, NIL);
   if (Kqueue.magazineCount.get(k, kq) >= MAGAZINE_HIGH) {
+    const a = k.a;
+    const mark = -k.owner;
+    // One run: it is no queue's, and in this thread's hands.
+    a[kn + KN_KQ] = 0;
+    a[kn + knoteZone.markAt] = mark;
     slotFreeDeferred(k, knoteZone, kn);
     return;
   }
@@ -220,12 +286,30 @@ export function knoteGiveLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
 
 function coldGiveLocked(k: Kthread, kq: KqueuePtr, cold: KncoldPtr): void {
   if (Kqueue.coldCount.get(k, kq) >= MAGAZINE_HIGH) {
+    k.a[cold + COLD_WHOSE] = -k.owner;
     slotFreeDeferred(k, kncoldZone, cold);
     return;
   }
+  k.a[cold + COLD_WHOSE] = kq | COLD_MAGAZINE;
   k.a[cold + kncoldZone.linkAt] = Kqueue.coldMagazine.get(k, kq);
   Kqueue.coldMagazine.set(k, kq, cold);
   Kqueue.coldCount.add(k, kq, 1);
+}
+
+/** Empty a queue's magazines: all of it is in this thread's hands; queue lock held. */
+export function magazinesTakeLocked(
+  k: Kthread,
+  kq: KqueuePtr,
+): { magazine: KnotePtr; colds: KncoldPtr } {
+  const magazine = Kqueue.magazine.get(k, kq);
+  const colds = Kqueue.coldMagazine.get(k, kq);
+  if (magazine !== 0) chainTake(k, knoteZone, magazine, KN_KQ, 0, -k.owner);
+  if (colds !== 0) chainTake(k, kncoldZone, colds, COLD_WHOSE, -k.owner, -k.owner);
+  Kqueue.magazine.set(k, kq, NIL);
+  Kqueue.magazineCount.set(k, kq, 0);
+  Kqueue.coldMagazine.set(k, kq, NIL);
+  Kqueue.coldCount.set(k, kq, 0);
+  return { magazine, colds };
 }
 
 function slotFreeDeferred<N extends string>(k: Kthread, zone: ZoneDef<N>, slot: Ptr<N>): void {

@@ -16,12 +16,22 @@ import { type Kthread, kassert } from "../arena/kthread.js";
 import { defineStruct, NIL, type Ptr, ptr, word, words } from "../arena/layout.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { defineZone } from "../arena/zone.js";
-import { published, zabandon, zalloc, zfree } from "../kern/alloc.js";
+import {
+  LIMBO_FILTER,
+  limboFind,
+  limboHold,
+  limboNext,
+  published,
+  zabandon,
+  zalloc,
+  zfree,
+} from "../kern/alloc.js";
 import { File, type FilePtr, fileHoldStale } from "../kern/file.js";
-import { FILTER_BUCKETS, FILTER_NAME_BYTES, FILTERS_MAX } from "../limits.js";
+import { FILTER_BUCKETS, FILTER_NAME_BYTES, FILTERS_MAX, LIMBO_MAX } from "../limits.js";
 import { mutexLock, mutexReady, mutexUnlock } from "../sync/mutex.js";
 import { RANK_FILTERS } from "../sync/order.js";
-import { F, Source, type SourcePtr } from "./source.js";
+import { slotsEach } from "./slots.js";
+import { F, Source, type SourcePtr, sourceZone } from "./source.js";
 
 export type KfilterPtr = Ptr<"kfilter">;
 
@@ -37,6 +47,7 @@ export const Kfilter = defineStruct("kfilter", {
   name: words(FILTER_NAME_BYTES / 4, F, "name, in UTF-8"),
   buckets: words(FILTER_BUCKETS, F, "its sources by identifier"),
 });
+const KNOTES = Kfilter.knotes.offset;
 export const kfilterZone = defineZone<"kfilter">(Kfilter.struct, Kfilter.next.offset, 4);
 
 /** Whether a call may begin that takes the filters lock first; see mutexReady. */
@@ -103,9 +114,10 @@ function placeLocked(k: Kthread, name: Uint8Array, made: KfilterPtr): number {
   k.a.fill(0, made, made + Kfilter.struct.words);
   k.bytes.set(name, Kfilter.name.at(made) * 4);
   Kfilter.nameBytes.set(k, made, name.length);
-  Kfilter.number.set(k, made, number);
   Kfilter.owner.set(k, made, k.owner);
   Kfilter.next.set(k, made, next);
+  // Before the list: what has a number is on it, or will be.
+  Kfilter.number.set(k, made, number);
   if (before === 0) Super.filters.set(k, SUPER, made);
   else Kfilter.next.set(k, before, made);
   published(k, made);
@@ -114,6 +126,7 @@ function placeLocked(k: Kthread, name: Uint8Array, made: KfilterPtr): number {
 
 /** Take a filter that nobody uses off the list; filters lock held. The caller frees it. */
 function unlinkLocked(k: Kthread, kf: KfilterPtr): void {
+  Kfilter.number.set(k, kf, 0);
   const next = Kfilter.next.get(k, kf);
   if (Super.filters.get(k, SUPER) === kf) {
     Super.filters.set(k, SUPER, next);
@@ -150,6 +163,7 @@ export function filterUnregister(k: Kthread, number: number): number {
   if (Kfilter.owner.get(k, kf) !== k.owner) return unlock(k, -EPERM);
   if (Kfilter.knotes.get(k, kf) > 0) return unlock(k, -EBUSY);
   unnameAllLocked(k, kf);
+  limboHold(k, kfilterZone.index, kf);
   unlinkLocked(k, kf);
   unlock(k, 0);
   zfree(k, kfilterZone, kf);
@@ -208,7 +222,11 @@ export function filterTake(k: Kthread, number: number, lo: number, hi: number): 
   if (p === 0) return unlock(k, -ENOENT);
   const fp = openedLocked(k, p);
   if (fp === 0) return unlock(k, -ENXIO);
-  Kfilter.knotes.add(k, kf, 1);
+  const note = limboNext(k, LIMBO_FILTER);
+  // One run.
+  k.a[kf + KNOTES] = (k.a[kf + KNOTES] as number) + 1;
+  k.a[note] = -number;
+  k.limboCount++;
   return unlock(k, fp);
 }
 
@@ -218,15 +236,90 @@ function openedLocked(k: Kthread, p: SourcePtr): FilePtr {
   return fileHoldStale(k, fp, File.generation.get(k, fp)) ? fp : NIL;
 }
 
-/** A registration of the filter is gone. */
+/** A registration of the filter is gone, which this thread had in limbo. */
 export function filterRelease(k: Kthread, number: number): void {
   lock(k);
   const kf = findLocked(k, number);
   kassert(kf !== 0, "a filter stays as long as its registrations");
-  const last = Kfilter.knotes.add(k, kf, -1) === 0 && Kfilter.owner.get(k, kf) === 0;
-  if (last) unlinkLocked(k, kf);
+  const a = k.a;
+  const at = limboFind(k, -number);
+  const end = k.limboAt + k.limboCount - 1;
+  kassert(at !== 0, "a registration that is released is in limbo");
+  // One run.
+  a[kf + KNOTES] = (a[kf + KNOTES] as number) - 1;
+  a[at] = a[end] as number;
+  a[at + LIMBO_MAX] = a[end + LIMBO_MAX] as number;
+  a[end] = 0;
+  k.limboCount--;
+  filterFreeLocked(k, kf);
+}
+
+/** Unlock, and free a filter that has ended if nobody uses it any more. */
+function filterFreeLocked(k: Kthread, kf: KfilterPtr): void {
+  const last = Kfilter.knotes.get(k, kf) === 0 && Kfilter.owner.get(k, kf) === 0;
+  if (last) {
+    limboHold(k, kfilterZone.index, kf);
+    unlinkLocked(k, kf);
+  }
   unlock(k, 0);
   if (last) zfree(k, kfilterZone, kf);
+}
+
+/** Give back a filter that a thread had in limbo when its call was cut off. */
+export function filterReturn(k: Kthread, kf: KfilterPtr): void {
+  lock(k);
+  if (Kfilter.number.get(k, kf) === 0) {
+    unlock(k, 0);
+    zfree(k, kfilterZone, kf);
+  } else if (Kfilter.owner.get(k, kf) === 0) {
+    filterFreeLocked(k, kf);
+    if (limboFind(k, kf) !== 0) published(k, kf);
+  } else {
+    unlock(k, 0);
+    published(k, kf);
+  }
+}
+
+/**
+ * Build the lists again, after a death with the filters lock held: filters are those that have a
+ * number, sources those that have an open file. Filters lock held.
+ */
+export function filtersRepairLocked(k: Kthread): void {
+  const filters: KfilterPtr[] = [];
+  slotsEach(k, kfilterZone, (slot) => {
+    if (k.a[slot + Kfilter.number.offset] !== 0) filters.push(slot as KfilterPtr);
+  });
+  filters.sort((x, y) => Kfilter.number.get(k, y) - Kfilter.number.get(k, x));
+  Super.filters.set(k, SUPER, NIL);
+  for (const kf of filters) {
+    Kfilter.next.set(k, kf, Super.filters.get(k, SUPER));
+    Super.filters.set(k, SUPER, kf);
+    Kfilter.sources.set(k, kf, 0);
+    k.a.fill(0, Kfilter.buckets.at(kf), Kfilter.buckets.at(kf) + FILTER_BUCKETS);
+  }
+  Super.sources.set(k, SUPER, NIL);
+  slotsEach(k, sourceZone, (slot) => {
+    const p = slot as SourcePtr;
+    if (k.a[slot + Source.opened.offset] === 0) return;
+    const kf = findLocked(k, Source.filter.get(k, p));
+    if (kf !== 0) sourceNameLocked(k, kf, p);
+    sourceLinkLocked(k, p);
+  });
+}
+
+function sourceNameLocked(k: Kthread, kf: KfilterPtr, p: SourcePtr): void {
+  const at = bucketOf(kf, Source.identLo.get(k, p), Source.identHi.get(k, p));
+  Source.bucketNext.set(k, p, k.a[at] as SourcePtr);
+  k.a[at] = p;
+  Kfilter.sources.add(k, kf, 1);
+}
+
+function sourceLinkLocked(k: Kthread, p: SourcePtr): void {
+  const first = Super.sources.get(k, SUPER);
+  Source.next.set(k, p, first);
+  Source.prev.set(k, p, NIL);
+  if (first !== 0) Source.prev.set(k, first, p);
+  Super.sources.set(k, SUPER, p);
 }
 
 /**
@@ -249,22 +342,14 @@ export function sourceEnlist(
     if (Kfilter.owner.get(k, kf) !== k.owner) return unlock(k, -EPERM);
     if (findSourceLocked(k, kf, lo, hi) !== 0) return unlock(k, -EEXIST);
   }
-  Source.opened.set(k, p, fp);
   Source.filter.set(k, p, number);
   Source.identLo.set(k, p, lo);
   Source.identHi.set(k, p, hi);
   Source.bucketNext.set(k, p, NIL);
-  if (kf !== 0) {
-    const at = bucketOf(kf, lo, hi);
-    Source.bucketNext.set(k, p, k.a[at] as SourcePtr);
-    k.a[at] = p;
-    Kfilter.sources.add(k, kf, 1);
-  }
-  const first = Super.sources.get(k, SUPER);
-  Source.next.set(k, p, first);
-  Source.prev.set(k, p, NIL);
-  if (first !== 0) Source.prev.set(k, first, p);
-  Super.sources.set(k, SUPER, p);
+  // Before the lists: what has an open file is on them, or will be.
+  Source.opened.set(k, p, fp);
+  if (kf !== 0) sourceNameLocked(k, kf, p);
+  sourceLinkLocked(k, p);
   return unlock(k, 0);
 }
 
@@ -323,9 +408,6 @@ export function filtersEnd(k: Kthread, owner: number): void {
     unnameAllLocked(k, kf);
     Kfilter.owner.set(k, kf, 0);
     Kfilter.nameBytes.set(k, kf, 0);
-    const last = Kfilter.knotes.get(k, kf) === 0;
-    if (last) unlinkLocked(k, kf);
-    unlock(k, 0);
-    if (last) zfree(k, kfilterZone, kf);
+    filterFreeLocked(k, kf);
   }
 }

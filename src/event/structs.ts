@@ -82,6 +82,10 @@ export const KN_ARMED = 0x40;
 export const KN_WIDE = 0x80;
 /** Its object said that the condition holds, which is so until the object's edge count moves. */
 export const KN_ANSWERED = 0x100;
+/** A registration of its queue: in the hash. Others of a queue are in its magazine. */
+export const KN_LINKED = 0x200;
+/** Counted in the number of user events of its process, or in that of timers. */
+export const KN_COUNTED = 0x400;
 
 export const Knote = defineStruct("knote", {
   ident: word(Q, "identifier, low word"),
@@ -94,14 +98,14 @@ export const Knote = defineStruct("knote", {
   data: word(Q, "data as delivered, low word"),
   sdata: word(Q, "data as asked for, low word"),
   udata: word(Q, "the caller's word, low"),
-  kq: ptr<"kqueue" | "object">(IMMUTABLE, "its queue"),
+  kq: ptr<"kqueue" | "object">(IMMUTABLE, "its queue; 0 while it is free in the zone"),
   obj: ptr<"object">(QO, "watched object, 0 when detached"),
   hashNext: ptr<"knote">(Q, "hash chain; free link"),
   readyNext: ptr<"knote">(Q, "ready list; list of knotes to drop"),
   readyPrev: ptr<"knote">(Q, "ready list"),
   klistNext: ptr<"knote">(KO, "next knote of the object"),
   cold: ptr<"kncold">(QO, "its cold line, 0 if none; what has an object keeps the one it has"),
-  claim: word(Q, "thread that works on it with the queue unlocked, 0 if none"),
+  claim: word(Q, "who works on it with the queue unlocked, or negated, who has it in hand"),
 });
 
 const C = guardedBy(
@@ -130,17 +134,31 @@ export const Kncold = defineStruct("kncold", {
   due: u64(C, "when the timer is due (ns since boot)"),
   period: u64(C, "nanoseconds between expirations, 0 for one"),
   ext: ptr<"knext">(C, "ext[4], 0 if all are 0"),
-  knote: ptr<"knote">(IMMUTABLE, "the knote it belongs to"),
+  knote: ptr<"knote">(IMMUTABLE, "the knote it belongs to; for others see COLD_MAGAZINE"),
 });
 
 /** ext[4] of a registration that has any: a slot of the cold lines' zone, with another layout. */
 export const Knext = defineStruct("knext", {
   values: words(8, IMMUTABLE, "ext[4], set when the knote is created; the first is the free link"),
-  spare: words(8, IMMUTABLE, "unused"),
+  spare: words(8, IMMUTABLE, "unused, but for the last word: whose it is"),
 });
 
-export const knoteZone = defineZone<"knote">(Knote.struct, Knote.hashNext.offset, 64);
-export const kncoldZone = defineZone<"kncold">(Kncold.struct, 0, 64);
+/**
+ * The last word of a cold line says whose it is: its knote; the knote whose ext values it has, plus
+ * COLD_EXT; a queue plus COLD_MAGAZINE; a thread's owner word negated while it is in the hands of
+ * that thread; 0 while it is free in the zone. Slots are whole lines, so that small numbers fit.
+ */
+export const COLD_MAGAZINE = 1;
+export const COLD_EXT = 2;
+export const COLD_WHOSE = Kncold.knote.offset;
+
+export const knoteZone = defineZone<"knote">(
+  Knote.struct,
+  Knote.hashNext.offset,
+  64,
+  Knote.claim.offset,
+);
+export const kncoldZone = defineZone<"kncold">(Kncold.struct, 0, 64, COLD_WHOSE);
 
 /** States of a queue. */
 export const KQ_FREE = 0;
@@ -183,6 +201,7 @@ export const Kqueue = defineStruct(
     tablePrev: ptr<"kqueue" | "object">(TABLE, "previous queue of the table"),
     proc: word(IMMUTABLE, "process it was made in"),
     copyOnFork: word(IMMUTABLE, "1 if made with KQUEUE_CPONFORK"),
+    listed: word(TABLE, "1 while it is on that table's list"),
     coldMagazine: ptr<"kncold">(KQL, "free cold lines of this queue"),
     coldCount: word(KQL, "how many"),
   },

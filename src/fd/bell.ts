@@ -10,9 +10,17 @@ import type { Kthread } from "../arena/kthread.js";
 import { defineStruct, NIL, type Ptr, word } from "../arena/layout.js";
 import { defineZone } from "../arena/zone.js";
 import { OPS_BELL } from "../event/filterops.js";
-import { klistNotifyLocked } from "../event/klist.js";
-import { published, zabandon, zalloc, zfree } from "../kern/alloc.js";
-import { type FileOps, type FilePtr, FREAD, FT_BELL, FWRITE, fileAlloc } from "../kern/file.js";
+import { klistTellLocked } from "../event/klist.js";
+import { limboHold, published, zabandon, zalloc, zfree } from "../kern/alloc.js";
+import {
+  type FileOps,
+  type FilePtr,
+  FREAD,
+  FT_BELL,
+  FWRITE,
+  fileAlloc,
+  fileUnbound,
+} from "../kern/file.js";
 import {
   O,
   Obj,
@@ -55,7 +63,8 @@ export function bellRing(k: Kthread, p: BellPtr, fp: FilePtr): number {
   if (!objectLockFirst(k, p)) return -EAGAIN;
   if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
   Bell.rings.add(k, p, 1);
-  klistNotifyLocked(k, p);
+  Obj.edge.publish(k, p, (Obj.edge.hint(k, p) + 1) | 0);
+  klistTellLocked(k, p);
   return objectDone(k, p, 0);
 }
 
@@ -66,9 +75,11 @@ export const bellFileOps: FileOps = {
   kqfilter: (_k, _fp, filter) => (filter === EVFILT_READ ? OPS_BELL : -EINVAL),
   close(k, fp) {
     const p = ioObject(k, fp) as BellPtr;
+    limboHold(k, bellZone.index, p);
     objectLock(k, p);
     objectRetireLocked(k, p);
     objectUnlock(k, p);
+    fileUnbound(k, fp);
     zfree(k, bellZone, p);
   },
 };

@@ -9,7 +9,6 @@ import type { Kthread } from "../arena/kthread.js";
 import { NIL } from "../arena/layout.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { deferredRun } from "../event/defer.js";
-import { published } from "../kern/alloc.js";
 import { type FileOps, type FilePtr, FREAD, FT_CHANNEL, FWRITE, fileAlloc } from "../kern/file.js";
 import { Obj, objectLockFirst, objectUnlock } from "../kern/object.js";
 import { mutexLock, mutexUnlock } from "../sync/mutex.js";
@@ -25,6 +24,7 @@ import {
   passOnLocked,
   pipeAbandon,
   pipeObject,
+  pipePublished,
   readers,
   recordBytes,
   recordLengthLocked,
@@ -44,7 +44,7 @@ export function channelMake(k: Kthread, shape: PipeShape): FilePtr {
   }
   Obj.file.set(k, p, fp);
   Obj.file2.set(k, p, fp);
-  published(k, p);
+  pipePublished(k, p);
   return fp;
 }
 

@@ -30,8 +30,9 @@ import {
 } from "../arena/layout.js";
 import { defineZone } from "../arena/zone.js";
 import { OPS_EVENTFD_READ, OPS_EVENTFD_WRITE } from "../event/filterops.js";
-import { klistNotifyLocked } from "../event/klist.js";
-import { published, zabandon, zalloc, zfree } from "../kern/alloc.js";
+import { klistTellLocked } from "../event/klist.js";
+import { waitqRepairLocked } from "../event/repair.js";
+import { limboHold, published, zabandon, zalloc, zfree } from "../kern/alloc.js";
 import {
   File,
   type FileOps,
@@ -40,9 +41,11 @@ import {
   FT_EVENTFD,
   FWRITE,
   fileAlloc,
+  fileUnbound,
 } from "../kern/file.js";
 import {
   O,
+  OBJ_LIVE,
   Obj,
   type ObjectPtr,
   objectInit,
@@ -86,6 +89,7 @@ export const LANE_SLOW = 0x40000000;
 /** Largest value of the fast lane. */
 const LANE_MAX = 0x3fffffff;
 
+const COUNT = Eventfd.count.offset;
 const TOP_LO = -2;
 const TOP_HI = -1;
 const INT64_MAX_LO = -1;
@@ -148,7 +152,9 @@ function slowLocked(k: Kthread, p: EventfdPtr): void {
     if (seen === value) break;
     value = seen;
   }
-  Eventfd.count.setWords(k, p, value, 0);
+  // One run with the exchange, or the value could be lost with its thread.
+  k.a[p + COUNT] = value;
+  k.a[p + COUNT + 1] = 0;
   publishViews(k, p);
 }
 
@@ -204,9 +210,10 @@ export function counterRead(
 
 /** After an accepted operation: views, knotes, and one waiter of each side that can go on. */
 function changedLocked(k: Kthread, p: EventfdPtr): void {
+  // The edge comes before the views: views that are not right show that it may be missing.
+  Obj.edge.publish(k, p, (Obj.edge.hint(k, p) + 1) | 0);
   publishViews(k, p);
-  if (Obj.klist.get(k, p) !== 0) klistNotifyLocked(k, p);
-  else Obj.edge.publish(k, p, (Obj.edge.hint(k, p) + 1) | 0);
+  if (Obj.klist.get(k, p) !== 0) klistTellLocked(k, p);
   passOnLocked(k, p);
 }
 
@@ -219,6 +226,32 @@ function passOnLocked(k: Kthread, p: EventfdPtr): void {
   const hi = Eventfd.count.hi(k, p);
   if ((lo | hi) !== 0) wakeOneLocked(k, readers(p));
   if (hi !== TOP_HI || lo !== TOP_LO) wakeAllLocked(k, writers(p), REASON_WOKEN);
+}
+
+/**
+ * Bring views, knotes and waiters in line with the counter, after a death with the object locked;
+ * object lock held, and the klist is whole. Views that are not right show an operation that was
+ * accepted, and whose edge may be missing.
+ */
+export function eventfdRepairLocked(k: Kthread, p: EventfdPtr): void {
+  waitqRepairLocked(k, readers(p));
+  waitqRepairLocked(k, writers(p));
+  if (Obj.state.get(k, p) !== OBJ_LIVE) {
+    wakeAllLocked(k, readers(p), REASON_CLOSED);
+    wakeAllLocked(k, writers(p), REASON_CLOSED);
+    return;
+  }
+  if (Eventfd.lane.load(k, p) !== LANE_SLOW) return;
+  const before = viewsKey(k, p);
+  publishViews(k, p);
+  if (viewsKey(k, p) !== before) Obj.edge.publish(k, p, (Obj.edge.hint(k, p) + 1) | 0);
+  klistTellLocked(k, p);
+  passOnLocked(k, p);
+}
+
+function viewsKey(k: Kthread, p: EventfdPtr): string {
+  const exact = [Obj.exactRead, Obj.exactWrite].map((f) => `${f.lo(k, p)},${f.hi(k, p)}`);
+  return `${Obj.readView.hint(k, p)} ${Obj.writeView.hint(k, p)} ${exact.join(" ")}`;
 }
 
 /** The value a read took, in two words. */
@@ -341,12 +374,14 @@ export const eventfdFileOps: FileOps = {
   },
   close(k, fp) {
     const p = File.object.hint(k, fp) as EventfdPtr;
+    limboHold(k, eventfdZone.index, p);
     objectLock(k, p);
     objectRetireLocked(k, p);
     // Who sleeps on a handle that another thread closed by number must be off before the slot goes.
     wakeAllLocked(k, readers(p), REASON_CLOSED);
     wakeAllLocked(k, writers(p), REASON_CLOSED);
     objectDone(k, p, 0);
+    fileUnbound(k, fp);
     zfree(k, eventfdZone, p);
   },
 };

@@ -21,11 +21,13 @@ import {
 } from "../arena/layout.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { defineZone } from "../arena/zone.js";
-import { klistNotifyLocked } from "../event/klist.js";
-import { heapAlloc, heapFree, zabandon, zalloc } from "../kern/alloc.js";
-import { O, Obj, type ObjectPtr, objectInit, viewOf } from "../kern/object.js";
+import { klistTellLocked } from "../event/klist.js";
+import { waitqRepairLocked } from "../event/repair.js";
+import { heapAlloc, heapFree, published, zabandon, zalloc } from "../kern/alloc.js";
+import { O, OBJ_LIVE, Obj, type ObjectPtr, objectInit, viewOf } from "../kern/object.js";
 import { PIPE_BUF_BYTES } from "../limits.js";
 import {
+  REASON_CLOSED,
   REASON_WOKEN,
   WAITQ_WORDS,
   type WaitqPtr,
@@ -120,6 +122,15 @@ export function pipeAbandon(k: Kthread, p: PipePtr): void {
   zabandon(k, pipeZone, p);
 }
 
+/**
+ * The pipe belongs to its files from now on, and the buffer to the pipe. In this order: closing the
+ * files gives back a buffer that is in limbo too.
+ */
+export function pipePublished(k: Kthread, p: PipePtr): void {
+  published(k, p);
+  published(k, Pipe.buffer.get(k, p));
+}
+
 /** Payload bytes that can be read; an empty record counts as one byte, so that it is seen. */
 function readableLocked(k: Kthread, p: PipePtr): number {
   const payload = Pipe.payload.get(k, p);
@@ -154,15 +165,66 @@ export function passOnLocked(k: Kthread, p: PipePtr): void {
 
 /** After an accepted operation or a change of the ends: views, knotes, and who can go on. */
 export function changedLocked(k: Kthread, p: PipePtr): void {
+  // The edge comes before the views: views that are not right show that it may be missing.
+  Obj.edge.publish(k, p, (Obj.edge.hint(k, p) + 1) | 0);
   publishViews(k, p);
-  if (Obj.klist.get(k, p) !== 0) klistNotifyLocked(k, p);
-  else Obj.edge.publish(k, p, (Obj.edge.hint(k, p) + 1) | 0);
+  if (Obj.klist.get(k, p) !== 0) klistTellLocked(k, p);
   if (Pipe.closed.get(k, p) !== 0) {
     wakeAllLocked(k, readers(p), REASON_WOKEN);
     wakeAllLocked(k, writers(p), REASON_WOKEN);
     return;
   }
   passOnLocked(k, p);
+}
+
+/**
+ * Bring counts, views, knotes and waiters in line with the ring, after a death with the object
+ * locked; object lock held, and the klist is whole. The number of records says which are complete:
+ * one that was half written was never sent. Without records, the number of bytes does.
+ */
+export function pipeRepairLocked(k: Kthread, p: PipePtr): void {
+  waitqRepairLocked(k, readers(p));
+  waitqRepairLocked(k, writers(p));
+  if (Obj.state.get(k, p) !== OBJ_LIVE) {
+    wakeAllLocked(k, readers(p), REASON_CLOSED);
+    wakeAllLocked(k, writers(p), REASON_CLOSED);
+    return;
+  }
+  if (Pipe.packet.get(k, p) === 1) recordsCountLocked(k, p);
+  else Pipe.payload.set(k, p, Pipe.count.get(k, p));
+  let closed = Pipe.closed.get(k, p);
+  if (Obj.file.get(k, p) === 0) closed |= PIPE_NO_READER;
+  if (Obj.file2.get(k, p) === 0) closed |= PIPE_NO_WRITER;
+  Pipe.closed.set(k, p, closed);
+  const read = Obj.readView.hint(k, p);
+  const write = Obj.writeView.hint(k, p);
+  publishViews(k, p);
+  if (read !== Obj.readView.hint(k, p) || write !== Obj.writeView.hint(k, p)) {
+    Obj.edge.publish(k, p, (Obj.edge.hint(k, p) + 1) | 0);
+  }
+  klistTellLocked(k, p);
+  if (closed !== 0) {
+    wakeAllLocked(k, readers(p), REASON_WOKEN);
+    wakeAllLocked(k, writers(p), REASON_WOKEN);
+  } else {
+    passOnLocked(k, p);
+  }
+}
+
+function recordsCountLocked(k: Kthread, p: PipePtr): void {
+  const size = Pipe.size.get(k, p);
+  const buffer = Pipe.buffer.get(k, p);
+  let at = Pipe.head.get(k, p);
+  let bytes = 0;
+  let payload = 0;
+  for (let left = Pipe.records.get(k, p); left > 0; left--) {
+    const length = k.a[buffer + (at >> 2)] as number;
+    bytes += recordBytes(length);
+    payload += length;
+    at = (at + recordBytes(length)) % size;
+  }
+  Pipe.count.set(k, p, bytes);
+  Pipe.payload.set(k, p, payload);
 }
 
 /** Copy into the ring at its end; object lock held, and the bytes fit. */
@@ -211,11 +273,30 @@ function copyBytes(
   for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i] as number;
 }
 
-/** Drop bytes at the start of the ring; object lock held. */
+/** Drop bytes at the start of a ring without records; object lock held. */
 export function consumeLocked(k: Kthread, p: PipePtr, length: number): void {
-  const size = Pipe.size.get(k, p);
-  Pipe.head.set(k, p, (Pipe.head.get(k, p) + length) % size);
-  Pipe.count.add(k, p, -length);
+  ringDropLocked(k, p, length, length, 0);
+}
+
+const HEAD = Pipe.head.offset;
+const COUNT = Pipe.count.offset;
+const PAYLOAD = Pipe.payload.offset;
+const RECORDS = Pipe.records.offset;
+
+/** Drop bytes at the start of the ring, of which some are payload, and records; in one run. */
+function ringDropLocked(
+  k: Kthread,
+  p: PipePtr,
+  bytes: number,
+  payload: number,
+  records: number,
+): void {
+  const a = k.a;
+  const head = ((a[p + HEAD] as number) + bytes) % Pipe.size.get(k, p);
+  a[p + HEAD] = head;
+  a[p + COUNT] = (a[p + COUNT] as number) - bytes;
+  a[p + PAYLOAD] = (a[p + PAYLOAD] as number) - payload;
+  a[p + RECORDS] = (a[p + RECORDS] as number) - records;
 }
 
 /** Bytes that a record of `length` takes in the ring. */
@@ -251,9 +332,7 @@ export function recordTakeLocked(k: Kthread, p: PipePtr, into: Uint8Array, room:
   const length = recordLengthLocked(k, p);
   const n = Math.min(length, room);
   peekLocked(k, p, HEADER_BYTES, into, 0, n);
-  consumeLocked(k, p, recordBytes(length));
-  Pipe.records.add(k, p, -1);
-  Pipe.payload.add(k, p, -length);
+  ringDropLocked(k, p, recordBytes(length), length, 1);
   return n;
 }
 

@@ -9,7 +9,7 @@ import { O_NONBLOCK } from "../abi/fcntl.js";
 import type { Kthread } from "../arena/kthread.js";
 import { NIL } from "../arena/layout.js";
 import { OPS_PIPE_READ, OPS_PIPE_WRITE, OPS_SILENT } from "../event/filterops.js";
-import { heapFree, published, zfree } from "../kern/alloc.js";
+import { heapFree, limboHold, limboHoldBuffer, zfree } from "../kern/alloc.js";
 import {
   File,
   type FileOps,
@@ -19,8 +19,10 @@ import {
   FWRITE,
   fileAbandon,
   fileAlloc,
+  fileUnbound,
 } from "../kern/file.js";
 import {
+  OBJ_LIVE,
   Obj,
   objectLock,
   objectLockFirst,
@@ -39,6 +41,7 @@ import {
   peekLocked,
   pipeAbandon,
   pipeObject,
+  pipePublished,
   pipeZone,
   readers,
   recordTakeLocked,
@@ -63,7 +66,7 @@ export function pipeMake(
   }
   Obj.file.set(k, p, read);
   Obj.file2.set(k, p, write);
-  published(k, p);
+  pipePublished(k, p);
   return { read, write };
 }
 
@@ -123,7 +126,6 @@ export function pipeRead(
         n = Math.min(room, Pipe.count.get(k, p));
         peekLocked(k, p, 0, into, 0, n);
         consumeLocked(k, p, n);
-        Pipe.payload.add(k, p, -n);
       }
       Pipe.taken.add(k, p, 1);
       changedLocked(k, p);
@@ -150,10 +152,19 @@ export function pipeCloseEnd(k: Kthread, fp: FilePtr): void {
   Pipe.closed.set(k, p, closed);
   const both = Obj.file.get(k, p) === 0 && Obj.file2.get(k, p) === 0;
   changedLocked(k, p);
-  if (both) objectRetireLocked(k, p);
+  // Once: whoever has retired it has it in limbo, and gives it back.
+  const last = both && Obj.state.get(k, p) === OBJ_LIVE;
+  const buffer = Pipe.buffer.get(k, p);
+  const words = Pipe.size.get(k, p) >> 2;
+  if (last) {
+    limboHold(k, pipeZone.index, p);
+    limboHoldBuffer(k, buffer, words);
+    objectRetireLocked(k, p);
+  }
   objectDone(k, p, 0);
-  if (!both) return;
-  heapFree(k, Pipe.buffer.get(k, p), Pipe.size.get(k, p) >> 2);
+  fileUnbound(k, fp);
+  if (!last) return;
+  heapFree(k, buffer, words);
   zfree(k, pipeZone, p);
 }
 

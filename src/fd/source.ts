@@ -23,7 +23,7 @@ import { FINI_SILENT, klistFini, objectDoomLocked } from "../event/fini.js";
 import { klistNotifyLocked } from "../event/klist.js";
 import { filtersEnd, sourceDelist, sourceEnlist, sourceOwned } from "../event/registry.js";
 import { Source, type SourcePtr, sourceViewsLocked, sourceZone } from "../event/source.js";
-import { published, zabandon, zalloc, zfree } from "../kern/alloc.js";
+import { limboHold, published, zabandon, zalloc, zfree } from "../kern/alloc.js";
 import {
   File,
   type FileOps,
@@ -34,6 +34,7 @@ import {
   fileAbandon,
   fileAlloc,
   fileDrop,
+  fileUnbound,
 } from "../kern/file.js";
 import {
   OBJ_LIVE,
@@ -88,7 +89,6 @@ export function sourceMake(k: Kthread, shape: SourceShape): FilePtr | number {
     published(k, p);
     return fp;
   }
-  File.object.store(k, fp, NIL);
   fileAbandon(k, fp);
   zabandon(k, sourceZone, p);
   return bad;
@@ -156,10 +156,30 @@ export function sourceDestroy(k: Kthread, fp: FilePtr, fflags: number): number {
   return 0;
 }
 
+/**
+ * Bring views and knotes in line with a source's state, after a death with the source locked;
+ * object lock held, and the klist is whole. One that is going away is finished by sourcesEnd.
+ */
+export function sourceRepairLocked(k: Kthread, p: SourcePtr): void {
+  if (Obj.state.get(k, p) !== OBJ_LIVE) return;
+  sourceViewsLocked(k, p);
+  if (Source.silent.get(k, p) === 0) klistNotifyLocked(k, p);
+}
+
+/** A source that was in limbo when its thread's call was cut off leads nowhere any more. */
+export function sourceReturn(k: Kthread, p: SourcePtr): void {
+  sourceDelist(k, p);
+  const fp = k.a[Obj.file.at(p)] as FilePtr;
+  if (fp !== 0 && File.object.load(k, fp) === p) File.object.store(k, fp, NIL);
+  objectRetireLocked(k, p);
+  zfree(k, sourceZone, p);
+}
+
 /** Steps 2 to 4; the source is DYING, and nobody else does this. */
 function teardown(k: Kthread, p: SourcePtr, fp: FilePtr, fflags: number): void {
   klistFini(k, p, fflags);
   sourceDelist(k, p);
+  limboHold(k, sourceZone.index, p);
   objectLock(k, p);
   kassert(Obj.knotes.get(k, p) === 0, "nothing leads to a source that is freed");
   File.object.store(k, fp, NIL);
@@ -197,9 +217,11 @@ export const sourceFileOps: FileOps = {
     // Destroyed already; otherwise nobody watches it, since a knote would hold the file.
     if (p === 0) return;
     sourceDelist(k, p);
+    limboHold(k, sourceZone.index, p);
     objectLock(k, p);
     objectRetireLocked(k, p);
     objectUnlock(k, p);
+    fileUnbound(k, fp);
     zfree(k, sourceZone, p);
   },
 };

@@ -7,6 +7,7 @@
 import type { ThreadHost } from "../arena/kthread.js";
 import type { Ask, Warden, WardenNews, WardenStart } from "./warden.js";
 
+export { workerReap } from "./reap.js";
 export { ASKED, WITHDRAWN, wardenChannel } from "./warden.js";
 export type { Warden };
 

@@ -2,8 +2,9 @@
 /** The warden under Node; see warden.ts. This module is what its worker runs. */
 import { BroadcastChannel, parentPort, Worker, workerData } from "node:worker_threads";
 import { atomicCas, atomicNotify } from "#atomics";
-import { type Ending, workerDying, workerEnded } from "../sys/exits.js";
+import { type Ending, workerDying } from "../sys/exits.js";
 import { errorText, threadHost } from "./node.js";
+import { workerReap } from "./reap.js";
 import {
   ASKED,
   type Ask,
@@ -81,7 +82,7 @@ function ended(number: number, how: Omit<Ending, "relatives">): void {
 
 /** Reap and post the record, then tell the keeper, who may let the process end. */
 function tell(how: Ending): void {
-  if (!workerEnded(buffer, threadHost, how)) {
+  if (!workerReap(buffer, threadHost, how)) {
     setTimeout(tell, RETRY_MS, how);
     return;
   }

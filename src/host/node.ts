@@ -10,6 +10,7 @@ import { BroadcastChannel, SHARE_ENV, threadId, Worker } from "node:worker_threa
 import type { ThreadHost } from "../arena/kthread.js";
 import type { Ask, Warden, WardenNews, WardenStart } from "./warden.js";
 
+export { workerReap } from "./reap.js";
 export { ASKED, WITHDRAWN, wardenChannel } from "./warden.js";
 export type { Warden };
 
@@ -42,6 +43,7 @@ export const threadHost: ThreadHost = {
   wallNs: () => (performance.timeOrigin + performance.now()) * 1e6,
   processors: availableParallelism(),
   canBlock: true,
+  hostThread: threadId,
 };
 
 /** Number that the runtime knows this thread by; 0 is the main thread. */

@@ -6,7 +6,15 @@
 import { FREE_CLASS, FREE_PREV, heapClass, heapIsFree, heapMapWords } from "../arena/heap.js";
 import type { StructInfo } from "../arena/layout.js";
 import { HEAP_CLASSES, SUPER, Super } from "../arena/superblock.js";
-import { Zone, type ZoneDef, type ZonePtr, zones } from "../arena/zone.js";
+import {
+  chunkEnd,
+  chunkFirst,
+  chunkLimit,
+  Zone,
+  type ZoneDef,
+  type ZonePtr,
+  zones,
+} from "../arena/zone.js";
 import { sourceZone } from "../event/source.js";
 import { Kqueue, kqueueZone } from "../event/structs.js";
 import { bellZone } from "../fd/bell.js";
@@ -71,22 +79,33 @@ function checkZone(w: Walk, zone: ZoneDef<string>, extents: Extent[]): number {
     checkFreeSlot(w, zone, at);
   }
   const carved = total * words + peek(k, Zone.chunkEnd, z) - peek(k, Zone.chunk, z);
-  if (zone.chunkAt !== null) checkChunks(w, zone, z, carved);
-  return carved;
+  return carved + checkChunks(w, zone, z, carved, extents);
 }
 
-/** Linked chunks: together they are all that the zone has carved. */
-function checkChunks(w: Walk, zone: ZoneDef<string>, z: ZonePtr, carved: number): void {
+/** The chunks of a zone: together they are all that it has carved. Returns the other words in them. */
+function checkChunks(
+  w: Walk,
+  zone: ZoneDef<string>,
+  z: ZonePtr,
+  carved: number,
+  extents: Extent[],
+): number {
   const { k } = w;
-  const at = zone.chunkAt as number;
   const { name, words } = zone.struct;
   let sum = 0;
-  for (const chunk of chainAt(k, peek(k, Zone.chunks, z), at, w.limit)) {
-    const size = k.a[chunk + at + 1] as number;
+  let beside = 0;
+  const chunks = chainAt(k, peek(k, Zone.chunks, z), 0, w.limit);
+  for (const chunk of chunks) {
+    const size = chunkEnd(k, chunk) - chunkFirst(chunk);
     w.check(size > 0 && size % words === 0, () => `zone ${name}: chunk ${chunk} has ${size} words`);
+    const rest = chunkLimit(k, chunk) - chunkEnd(k, chunk);
+    w.check(rest >= 0 && rest < words, () => `zone ${name}: ${rest} words behind chunk ${chunk}`);
+    extents.push({ at: chunk, words: LINE_WORDS, what: `header of a chunk of ${name}` });
     sum += size;
+    beside += LINE_WORDS + rest;
   }
-  w.same(sum, carved, () => `zone ${name}: words in its linked chunks`);
+  w.same(sum, carved, () => `zone ${name}: words in its chunks`);
+  return beside;
 }
 
 const objectZones: readonly ZoneDef<string>[] = [

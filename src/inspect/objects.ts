@@ -47,7 +47,7 @@ function checkKlist(w: Walk, obj: number, name: string): void {
   const { k } = w;
   const list = chain(k, peek(k, Obj.klist, obj), Knote.klistNext, w.limit);
   w.same(list.length, peek(k, Obj.knotes, obj), () => `${name}: knotes on the klist`);
-  let before = 0;
+  let before = obj;
   for (const kn of list) {
     w.same(peek(k, Knote.obj, kn), obj, () => `${name}: object of knote ${kn} on its klist`);
     const cold = peek(k, Knote.cold, kn);

@@ -177,6 +177,8 @@ function slotTake(buffer: SharedArrayBuffer, host: ThreadHost): Kthread | number
     if (Thread.state.cas(view, thread, THREAD_FREE, THREAD_EMBRYO) !== THREAD_FREE) continue;
     const epoch = ((a[Thread.epoch.at(thread)] as number) + 1) | 0;
     a[Thread.epoch.at(thread)] = epoch;
+    a[Thread.worker.at(thread)] = host.hostThread ?? 0;
+    a[Thread.reaper.at(thread)] = 0;
     return new Kthread(buffer, host, placesOf(thread), ownerWord(number, epoch), {
       clockOffsetNs: -bootMono(a),
       manualClock: a[Super.manual.at(SUPER)] === 1,
@@ -200,7 +202,8 @@ export function slotSeize(buffer: SharedArrayBuffer, host: ThreadHost, number: n
     manualClock: a[Super.manual.at(SUPER)] === 1,
     spinNs: SPIN_NS_START,
   });
-  k.proc = a[Thread.process.at(thread)] as number;
+  const proc = a[Thread.process.at(thread)] as number;
+  k.proc = proc !== 0 ? proc : (a[Super.init.at(SUPER)] as number);
   return k;
 }
 
@@ -218,8 +221,12 @@ function placesOf(thread: ThreadPtr): ConstructorParameters<typeof Kthread>[2] {
     asyncWord: Thread.asyncWord.at(thread),
     fired: Thread.fired.at(thread),
     call: Thread.call.at(thread),
+    spinning: Thread.spinning.at(thread),
   };
 }
+
+const PROCESS = Thread.process.offset;
+const COUNTED = Thread.counted.offset;
 
 /** Make the thread one of a process. On failure its slot is free again. */
 function slotJoin(k: Kthread, proc: ProcPtr): number {
@@ -241,16 +248,17 @@ function slotJoin(k: Kthread, proc: ProcPtr): number {
     published(k, record);
   }
   processJoin(k);
+  // The end of processJoin's run: a thread that has a process is counted in it.
+  k.a[thread + PROCESS] = proc;
   const lock = Super.threadsLock.at(SUPER);
   mutexLock(k, lock, RANK_THREADS);
   const serial = Super.threadSerial.add(k, SUPER, 1);
   Thread.serial.set(k, thread, serial);
-  Thread.process.set(k, thread, proc);
-  Thread.worker.set(k, thread, 0);
   Thread.adopted.set(k, thread, 0);
   Thread.records.set(k, thread, NIL);
   Thread.fired.store(k, thread, 0);
   Super.threads.fetchAdd(k, SUPER, 1);
+  k.a[thread + COUNTED] = 1;
   Thread.state.store(k, thread, THREAD_RUNNING);
   mutexUnlock(k, lock);
   return 0;
@@ -284,8 +292,10 @@ export function slotFree(k: Kthread, thread: ThreadPtr): void {
   processLeave(k);
   const lock = Super.threadsLock.at(SUPER);
   mutexLock(k, lock, RANK_THREADS);
-  Thread.process.set(k, thread, NIL);
-  Super.threads.fetchAdd(k, SUPER, -1);
+  if (k.a[thread + COUNTED] === 1) {
+    Super.threads.fetchAdd(k, SUPER, -1);
+    k.a[thread + COUNTED] = 0;
+  }
   mutexUnlock(k, lock);
   // Last: from now on somebody else may take the slot, and this thread is nobody.
   Thread.state.store(k, thread, THREAD_FREE);

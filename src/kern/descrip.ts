@@ -26,6 +26,7 @@ import type { Kthread } from "../arena/kthread.js";
 import { DESCRIPTORS_MAX } from "../limits.js";
 import { mutexLock, mutexReady, mutexUnlock } from "../sync/mutex.js";
 import { RANK_TABLE } from "../sync/order.js";
+import { LIMBO_FILE, limboNext } from "./alloc.js";
 import {
   curtable,
   FD_CLOSING,
@@ -40,10 +41,30 @@ import {
   fdInstallLocked,
   fdLowestLocked,
   fdRemoveLocked,
+  fdSwapLocked,
   fdVacateLocked,
   type TablePtr,
 } from "./fdtable.js";
-import { File, type FilePtr, FREAD, FWRITE, fileDrop, fileHold, upperLayers } from "./file.js";
+import {
+  File,
+  type FilePtr,
+  FREAD,
+  FWRITE,
+  fileDrop,
+  fileGiven,
+  fileHold,
+  upperLayers,
+} from "./file.js";
+import {
+  handleAt,
+  PHASE_CLOSE,
+  PHASE_CREATE,
+  PHASE_NONE,
+  PHASE_REPLACE,
+  phaseAt,
+  phaseEnter,
+  phaseLeave,
+} from "./thread.js";
 
 function lockTable(k: Kthread, table: TablePtr): void {
   mutexLock(k, Fdtable.lock.at(table), RANK_TABLE);
@@ -70,6 +91,14 @@ export function fdInstall(k: Kthread, fp: FilePtr, cloexec: boolean, from = 0, o
     unlockTable(k, table);
     return fd < 0 ? fd : -ENOMEM;
   }
+  // The first number of a call that makes something, or the second.
+  const second = k.a[phaseAt(k)] === PHASE_CREATE;
+  phaseEnter(
+    k,
+    PHASE_CREATE,
+    second ? (k.a[handleAt(k, 0)] as number) : fd + 1,
+    second ? fd + 1 : 0,
+  );
   fdInstallLocked(k, table, fd, fp, cloexec, owner);
   unlockTable(k, table);
   return fd;
@@ -103,19 +132,46 @@ export function fdGetWatched(k: Kthread, fd: number): FilePtr {
 export function fdClose(k: Kthread, fd: number): number {
   const table = curtable(k);
   lockTable(k, table);
-  const fp = fdRemoveLocked(k, table, fd);
-  const watched = fp !== 0 && (Fdentry.flags.get(k, fdEntry(k, table, fd)) & FDF_WATCHED) !== 0;
-  if (fp !== 0 && !watched) fdVacateLocked(k, table, fd);
-  unlockTable(k, table);
-  if (fp === 0) return -EBADF;
-  if (watched) {
-    upperLayers(k).fdClosed(k, fd);
-    lockTable(k, table);
-    fdVacateLocked(k, table, fd);
+  const fp = fdFileLocked(k, table, fd);
+  if (fp === 0) {
     unlockTable(k, table);
+    return -EBADF;
   }
+  closeBeginLocked(k, table, fd, fp, PHASE_CLOSE, fp);
+  const watched = (Fdentry.flags.get(k, fdEntry(k, table, fd)) & FDF_WATCHED) !== 0;
+  if (!watched) fdVacateLocked(k, table, fd);
+  unlockTable(k, table);
+  if (watched) fdCloseFinish(k, fd);
   fileDrop(k, fp);
   return 0;
+}
+
+/** Take an open number out of use: its reference is in limbo from now on. Table lock held. */
+function closeBeginLocked(
+  k: Kthread,
+  table: TablePtr,
+  fd: number,
+  fp: FilePtr,
+  phase: number,
+  file: FilePtr,
+): void {
+  phaseEnter(k, PHASE_NONE, fd, file);
+  const step = phaseAt(k);
+  const note = limboNext(k, LIMBO_FILE);
+  fdRemoveLocked(k, table, fd);
+  // The end of its run: once the number is CLOSING, who closes it is known.
+  k.a[note] = fp;
+  k.a[step] = phase;
+  k.limboCount++;
+}
+
+/** Drop the knotes of a CLOSING number and vacate it. No lock held. */
+export function fdCloseFinish(k: Kthread, fd: number): void {
+  const table = curtable(k);
+  upperLayers(k).fdClosed(k, fd);
+  lockTable(k, table);
+  fdVacateLocked(k, table, fd);
+  unlockTable(k, table);
 }
 
 /** dup(2) and fcntl(F_DUPFD): the lowest free number at or above `from`. */
@@ -124,6 +180,8 @@ export function fdDup(k: Kthread, fd: number, from: number, cloexec: boolean): n
   if (fp === 0) return -EBADF;
   const made = fdInstall(k, fp, cloexec, from);
   if (made < 0) fileDrop(k, fp);
+  else fileGiven(k, fp);
+  phaseLeave(k);
   return made;
 }
 
@@ -172,17 +230,35 @@ function fdReplace(k: Kthread, table: TablePtr, fd: number, fp: FilePtr, cloexec
     unlockTable(k, table);
     return -EBUSY;
   }
-  const old = fdRemoveLocked(k, table, fd);
-  if (old !== 0) {
+  const old = fdFileLocked(k, table, fd);
+  if (old === 0) {
+    phaseEnter(k, PHASE_REPLACE, fd, fp);
+    fdInstallLocked(k, table, fd, fp, cloexec, 0);
     unlockTable(k, table);
-    upperLayers(k).fdClosed(k, fd);
-    lockTable(k, table);
-    fdVacateLocked(k, table, fd);
+    fileGiven(k, fp);
+    phaseLeave(k);
+    return fd;
   }
-  fdInstallLocked(k, table, fd, fp, cloexec, 0);
+  closeBeginLocked(k, table, fd, old, PHASE_REPLACE, fp);
+  if (cloexec) k.a[handleAt(k, 0)] = fd | REPLACE_CLOEXEC;
   unlockTable(k, table);
-  if (old !== 0) fileDrop(k, old);
+  fdReplaceFinish(k, fd, fp, cloexec);
+  fileDrop(k, old);
   return fd;
+}
+
+/** Bit of a PHASE_REPLACE's number: the new one is closed on exec. */
+export const REPLACE_CLOEXEC = 0x100000;
+
+/** Drop the knotes of a CLOSING number, and make it name a file. No lock held. */
+export function fdReplaceFinish(k: Kthread, fd: number, fp: FilePtr, cloexec: boolean): void {
+  const table = curtable(k);
+  upperLayers(k).fdClosed(k, fd);
+  lockTable(k, table);
+  fdSwapLocked(k, table, fd, fp, cloexec);
+  unlockTable(k, table);
+  fileGiven(k, fp);
+  phaseLeave(k);
 }
 
 /** fcntl(2): F_DUPFD, F_DUPFD_CLOEXEC, F_DUP2FD, F_GETFD, F_SETFD, F_GETFL, F_SETFL. */

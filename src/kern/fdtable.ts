@@ -28,6 +28,7 @@ import { DESCRIPTORS_MAX, FD_CHUNK_ENTRIES, FD_CHUNKS_MAX } from "../limits.js";
 import { published, zalloc } from "./alloc.js";
 import { File, type FilePtr } from "./file.js";
 import { curproc, Proc } from "./process.js";
+import { PHASE_NONE, phaseAt } from "./thread.js";
 
 export type TablePtr = Ptr<"fdtable">;
 export type FdPtr = Ptr<"fdentry">;
@@ -62,6 +63,7 @@ export const Fdentry = defineStruct("fdentry", {
   lock: word(IMMUTABLE, "index of the table's lock"),
 });
 const ENTRY_WORDS = 4;
+const STATE = Fdentry.state.offset;
 const OWNER_SHIFT = 8;
 const CHUNK_MASK = FD_CHUNK_ENTRIES - 1;
 const CHUNK_SHIFT = 31 - Math.clz32(FD_CHUNK_ENTRIES);
@@ -134,10 +136,11 @@ export function fdInstallLocked(
   owner: number,
 ): void {
   const entry = fdEntry(k, table, fd);
-  Fdentry.file.store(k, entry, fp);
-  Fdentry.state.set(k, entry, FD_OPEN);
   const kept = Fdentry.flags.get(k, entry) & FDF_WATCHED;
   Fdentry.flags.set(k, entry, kept | (cloexec ? FDF_CLOEXEC : 0) | (owner << OWNER_SHIFT));
+  Fdentry.file.store(k, entry, fp);
+  // One run with it.
+  k.a[entry + STATE] = FD_OPEN;
   Fdtable.open.add(k, table, 1);
   if (fd === Fdtable.firstFree.get(k, table)) Fdtable.firstFree.set(k, table, fd + 1);
 }
@@ -148,19 +151,37 @@ export function fdRemoveLocked(k: Kthread, table: TablePtr, fd: number): FilePtr
   if (entry === 0 || Fdentry.state.get(k, entry) !== FD_OPEN) return NIL;
   const fp = Fdentry.file.hint(k, entry);
   Fdentry.file.store(k, entry, NIL);
-  Fdentry.state.set(k, entry, FD_CLOSING);
+  k.a[entry + STATE] = FD_CLOSING;
   return fp;
 }
 
 /** The number may be handed out again; table lock held. */
 export function fdVacateLocked(k: Kthread, table: TablePtr, fd: number): void {
   const entry = fdEntry(k, table, fd);
-  Fdentry.state.set(k, entry, FD_EMPTY);
   // Somebody may be about to link a knote for the number, which a later open by the same file
   // would make good: once watched, a number is looked for at every close.
   Fdentry.flags.set(k, entry, Fdentry.flags.get(k, entry) & FDF_WATCHED);
   Fdtable.open.add(k, table, -1);
   if (fd < Fdtable.firstFree.get(k, table)) Fdtable.firstFree.set(k, table, fd);
+  const step = phaseAt(k);
+  // One run: who closes it has nothing more to do with the number.
+  k.a[entry + STATE] = FD_EMPTY;
+  k.a[step] = PHASE_NONE;
+}
+
+/** A CLOSING number names another file without becoming EMPTY in between; table lock held. */
+export function fdSwapLocked(
+  k: Kthread,
+  table: TablePtr,
+  fd: number,
+  fp: FilePtr,
+  cloexec: boolean,
+): void {
+  const entry = fdEntry(k, table, fd);
+  const kept = Fdentry.flags.get(k, entry) & FDF_WATCHED;
+  Fdentry.flags.set(k, entry, kept | (cloexec ? FDF_CLOEXEC : 0));
+  Fdentry.file.store(k, entry, fp);
+  k.a[entry + STATE] = FD_OPEN;
 }
 
 /** Slot number of the thread whose JavaScript handle owns this descriptor, 0 for a plain one. */

@@ -74,6 +74,12 @@ export function clockMoveManual(k: Kthread, byNs: number, wallNs: bigint | null)
   mutexUnlock(k, lock);
 }
 
+/** Clocks that a dead thread was moving are to be read again; clock lock held. */
+export function clockRepairLocked(k: Kthread): void {
+  const seqAt = Super.clockSeq.at(SUPER);
+  if ((atomicLoad(k.a, seqAt) & 1) !== 0) atomicAdd(k.a, seqAt, 1);
+}
+
 function writeWords(a: Int32Array, at: number, lo: number, hi: number): void {
   atomicStore(a, at, lo);
   atomicStore(a, at + 1, hi);

@@ -28,8 +28,8 @@ import {
   spinHint,
 } from "#atomics";
 import { lockDropped, lockWanted } from "#field";
-import { KernelPanic, type Kthread } from "../arena/kthread.js";
-import { LOCK_SLEEP_MS, LOCK_SPIN_MS, LOCKS_HELD_MAX } from "../limits.js";
+import { KernelPanic, type Kthread, RecoveryStuck } from "../arena/kthread.js";
+import { IMPATIENT_SLEEPS, LOCK_SLEEP_MS, LOCK_SPIN_MS, LOCKS_HELD_MAX } from "../limits.js";
 
 /** Bit of the lock word: somebody may be asleep on it. */
 export const LOCK_WAITERS = 0x40000000;
@@ -121,6 +121,7 @@ function forgetLock(k: Kthread, lock: number): void {
 
 function mutexLockContended(k: Kthread, lock: number): void {
   const a = k.a;
+  let sleeps = 0;
   if (k.host.processors > 1) {
     for (let turn = 0; turn < SPIN_TURNS; turn++) {
       spinHint();
@@ -138,6 +139,7 @@ function mutexLockContended(k: Kthread, lock: number): void {
     } else {
       const marked = seen | LOCK_WAITERS;
       if (seen !== marked && atomicCas(a, lock, seen, marked) !== seen) continue;
+      if (k.impatient && ++sleeps > IMPATIENT_SLEEPS) throw new RecoveryStuck("a lock");
       atomicWait(a, lock, marked, LOCK_SLEEP_MS);
     }
   }

@@ -9,9 +9,9 @@
  * on one processor, nor the second waiter of a queue, nor more threads than processors less one.
  */
 import { atomicCas, atomicLoad, atomicWait, spinHint } from "#atomics";
-import type { Kthread } from "../arena/kthread.js";
+import { type Kthread, RecoveryStuck } from "../arena/kthread.js";
 import { SUPER, Super } from "../arena/superblock.js";
-import { NET_SLEEP_MS, SPIN_NS_MAX, SPIN_NS_MIN, SPIN_NS_START } from "../limits.js";
+import { IMPATIENT_MS, NET_SLEEP_MS, SPIN_NS_MAX, SPIN_NS_MIN, SPIN_NS_START } from "../limits.js";
 import { clockMonotonic } from "./clock.js";
 import { WORD_SLEEPING, WORD_SPINNING, WORD_WOKEN } from "./wait.js";
 
@@ -51,15 +51,20 @@ export function sleepUntil(k: Kthread, until: number): number {
     ms = (until - clockMonotonic(k)) / 1e6;
     if (ms <= 0) return SLEPT_TIMEOUT;
   }
-  const limited = Math.min(ms, net);
+  const limited = k.impatient ? IMPATIENT_MS : Math.min(ms, net);
   if (atomicWait(a, k.syncWord, WORD_SLEEPING, limited) !== "timed-out") return SLEPT_WOKEN;
+  if (k.impatient) throw new RecoveryStuck("a claim of somebody else");
   return limited < ms ? SLEPT_NET : SLEPT_TIMEOUT;
 }
 
 function spinForWake(k: Kthread, until: number): boolean {
   const a = k.a;
-  if (Super.spinners.fetchAdd(k, SUPER, 1) >= k.host.processors - 1) {
+  const others = Super.spinners.fetchAdd(k, SUPER, 1);
+  // One run with the count, as where it is taken back: a recovery takes back what is noted here.
+  a[k.spinningAt] = 1;
+  if (others >= k.host.processors - 1) {
     Super.spinners.fetchAdd(k, SUPER, -1);
+    a[k.spinningAt] = 0;
     return false;
   }
   const start = k.host.monotonicNs();
@@ -72,6 +77,7 @@ function spinForWake(k: Kthread, until: number): boolean {
     }
   } while (!woken && k.host.monotonicNs() < end);
   Super.spinners.fetchAdd(k, SUPER, -1);
+  a[k.spinningAt] = 0;
   adaptSpin(k, woken);
   return woken;
 }

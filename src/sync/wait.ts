@@ -47,6 +47,8 @@ export const REC_FREE = 0;
 export const REC_ARMED = 1;
 export const REC_CLAIMED = 2;
 export const REC_DETACHED = 3;
+/** Chosen, as CLAIMED, but not on the list of fired records of its thread yet. */
+export const REC_FIRING = 4;
 
 export const WORD_SPINNING = 0;
 export const WORD_WOKEN = 1;
@@ -124,6 +126,21 @@ export function waitLinkLocked(
   Waitrec.reason.set(k, rec, REASON_NONE);
   Waitrec.wakeAt.setNumber(k, rec, Math.min(wakeAt, TIME_NS_MAX));
   Waitrec.waitq.set(k, rec, wq);
+  appendLocked(k, wq, rec, isAsync);
+  Waitrec.state.set(k, rec, REC_ARMED);
+}
+
+/**
+ * Link a record again that a repair found to be on the queue; lock held. One that was CLAIMED has
+ * the wake that is in flight.
+ */
+export function waitRelinkLocked(k: Kthread, wq: WaitqPtr, rec: WaitrecPtr): void {
+  const isAsync = Waitrec.async.get(k, rec) === 1;
+  appendLocked(k, wq, rec, isAsync);
+  if (Waitrec.state.get(k, rec) === REC_CLAIMED) Waitq.claimed.set(k, wq, rec);
+}
+
+function appendLocked(k: Kthread, wq: WaitqPtr, rec: WaitrecPtr, isAsync: boolean): void {
   const tailField = isAsync ? Waitq.asyncTail : Waitq.tail;
   const tail = tailField.get(k, wq);
   Waitrec.next.set(k, rec, NIL);
@@ -131,7 +148,6 @@ export function waitLinkLocked(
   if (tail !== 0) Waitrec.next.set(k, tail, rec);
   else (isAsync ? Waitq.asyncHead : Waitq.head).set(k, wq, rec);
   tailField.set(k, wq, rec);
-  Waitrec.state.set(k, rec, REC_ARMED);
 }
 
 function takeOffLocked(k: Kthread, wq: WaitqPtr, rec: WaitrecPtr): void {
@@ -174,8 +190,8 @@ export function wakeOneLocked(k: Kthread, wq: WaitqPtr): void {
 export function wakeAsyncLocked(k: Kthread, wq: WaitqPtr): void {
   for (let rec = Waitq.asyncHead.get(k, wq); rec !== 0; rec = Waitq.asyncHead.get(k, wq)) {
     takeOffLocked(k, wq, rec);
-    Waitrec.state.set(k, rec, REC_CLAIMED);
-    fire(k, rec);
+    Waitrec.state.set(k, rec, REC_FIRING);
+    fire(k, rec, REC_CLAIMED);
   }
 }
 
@@ -191,20 +207,30 @@ export function wakeAllLocked(k: Kthread, wq: WaitqPtr, reason: number): void {
   for (let rec = Waitq.asyncHead.get(k, wq); rec !== 0; rec = Waitq.asyncHead.get(k, wq)) {
     takeOffLocked(k, wq, rec);
     Waitrec.reason.set(k, rec, reason);
-    Waitrec.state.set(k, rec, REC_DETACHED);
-    fire(k, rec);
+    Waitrec.state.set(k, rec, REC_FIRING);
+    fire(k, rec, REC_DETACHED);
   }
 }
 
+/** Fire a record that a dead thread had chosen, and no more; lock held. */
+export function waitFireLocked(k: Kthread, rec: WaitrecPtr): void {
+  fire(k, rec, Waitrec.reason.get(k, rec) === REASON_NONE ? REC_CLAIMED : REC_DETACHED);
+}
+
+const STATE = Waitrec.state.offset;
+
 /** Push a record on its thread's list of fired ones, and have the thread told. */
-function fire(k: Kthread, rec: WaitrecPtr): void {
+function fire(k: Kthread, rec: WaitrecPtr, state: number): void {
   const at = Waitrec.firedAt.get(k, rec);
+  const stateAt = rec + STATE;
   for (;;) {
     const head = atomicLoad(k.a, at) as WaitrecPtr;
     Waitrec.fired.publish(k, rec, head);
     // The compare-and-swap publishes the link; it pairs with the exchange in waitTakeFired.
     if (atomicCas(k.a, at, head, rec) === head) break;
   }
+  // One run with it. Its thread looks at the state under the lock only, which is held here.
+  k.a[stateAt] = state;
   wakeDefer(k, Waitrec.wakeWord.get(k, rec));
 }
 

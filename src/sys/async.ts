@@ -10,8 +10,8 @@
 import { atomicLoad, atomicNotify, atomicStore, atomicWaitAsync, hasWaitAsync } from "#atomics";
 import type { Kthread } from "../arena/kthread.js";
 import { NIL } from "../arena/layout.js";
-import { published, zalloc, zfree } from "../kern/alloc.js";
-import { Thread, type ThreadPtr } from "../kern/thread.js";
+import { limboHold, published, zalloc, zfree } from "../kern/alloc.js";
+import { callEnter, callLeave, Thread, type ThreadPtr } from "../kern/thread.js";
 import {
   REC_FREE,
   Waitrec,
@@ -21,11 +21,19 @@ import {
   waitrecZone,
   waitTakeFired,
 } from "../sync/wait.js";
+import { SYS } from "./calls.js";
 
 export { hasWaitAsync };
 
 /** A new asynchronous record of the thread, FREE; NIL when memory is exhausted. */
 export function recordMake(k: Kthread): WaitrecPtr {
+  callEnter(k, SYS.kevent);
+  const rec = recordAlloc(k);
+  callLeave(k);
+  return rec;
+}
+
+function recordAlloc(k: Kthread): WaitrecPtr {
   const rec = zalloc(k, waitrecZone);
   if (rec === 0) return NIL;
   const thread = k.thread as ThreadPtr;
@@ -44,12 +52,12 @@ export function recordMake(k: Kthread): WaitrecPtr {
 /** Give back all asynchronous records of the thread, which are FREE and on no list. */
 export function recordsFree(k: Kthread): void {
   const thread = k.thread as ThreadPtr;
-  for (let rec = Thread.records.get(k, thread); rec !== 0; ) {
+  for (let rec = Thread.records.get(k, thread); rec !== 0; rec = Thread.records.get(k, thread)) {
     const next = Waitrec.sibling.get(k, rec);
+    limboHold(k, waitrecZone.index, rec);
+    Thread.records.set(k, thread, next);
     zfree(k, waitrecZone, rec);
-    rec = next;
   }
-  Thread.records.set(k, thread, NIL);
 }
 
 /** Take the records that fired since the last time, oldest first, and put them behind `into`. */

@@ -25,7 +25,16 @@ import { Kqueue } from "../event/structs.js";
 import { eventfdMake } from "../fd/eventfd.js";
 import { pipeMake } from "../fd/pipe.js";
 import { memoryReady, published } from "../kern/alloc.js";
-import { fdClose, fdGet, fdInstall, tableReady } from "../kern/descrip.js";
+import {
+  fdClose,
+  fdDup,
+  fdDup2,
+  fdFcntl,
+  fdGet,
+  fdInstall,
+  limitDescriptors,
+  tableReady,
+} from "../kern/descrip.js";
 import { curtable, Fdentry, fdEntry } from "../kern/fdtable.js";
 import {
   File,
@@ -36,7 +45,7 @@ import {
   fileDrop,
   fileops,
 } from "../kern/file.js";
-import { callEnter, callLeave } from "../kern/thread.js";
+import { callEnter, callLeave, phaseLeave } from "../kern/thread.js";
 import { PACKET_BYTES_DEFAULT, PIPE_BYTES_DEFAULT } from "../limits.js";
 
 /** Numbers of the calls, as thread records and traces show them (FreeBSD's where it has one). */
@@ -47,6 +56,8 @@ export const SYS = {
   dup: 41,
   dup2: 90,
   fcntl: 92,
+  getrlimit: 194,
+  setrlimit: 195,
   kqueue: 362,
   pipe2: 542,
   kevent: 560,
@@ -55,6 +66,8 @@ export const SYS = {
   source_set: 1001,
   source_destroy: 1002,
   kfilter: 1003,
+  attach: 1004,
+  usage: 1005,
 } as const;
 
 const INT32_MAX = 0x7fffffff;
@@ -73,6 +86,7 @@ export function sysKqueue(k: Kthread, flags: number): number {
   if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.kqueue);
   const fd = kqueueCreate(k, (flags & KQUEUE_CLOEXEC) !== 0, 0, (flags & KQUEUE_CPONFORK) !== 0);
+  phaseLeave(k);
   callLeave(k);
   return fd;
 }
@@ -131,8 +145,8 @@ export function sysKevent(
 function install(k: Kthread, fp: FilePtr, cloexec: boolean): number {
   if (fp === 0) return -ENOMEM;
   const fd = fdInstall(k, fp, cloexec);
-  published(k, fp);
   if (fd < 0) fileDrop(k, fp);
+  else published(k, fp);
   return fd;
 }
 
@@ -143,6 +157,7 @@ export function sysEventfd(k: Kthread, initval: number, flags: number): number {
   if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.eventfd);
   const fd = install(k, eventfdMake(k, initval, flags), (flags & EFD_CLOEXEC) !== 0);
+  phaseLeave(k);
   callLeave(k);
   return fd;
 }
@@ -154,6 +169,7 @@ export function sysPipe2(k: Kthread, fds: Int32Array, flags: number): number {
   if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.pipe2);
   const result = pipeInstall(k, fds, flags);
+  phaseLeave(k);
   callLeave(k);
   return result;
 }
@@ -165,9 +181,8 @@ function pipeInstall(k: Kthread, fds: Int32Array, flags: number): number {
   if (ends === null) return -ENOMEM;
   const cloexec = (flags & O_CLOEXEC) !== 0;
   const readFd = fdInstall(k, ends.read, cloexec);
-  published(k, ends.read);
+  if (readFd >= 0) published(k, ends.read);
   const writeFd = readFd < 0 ? readFd : fdInstall(k, ends.write, cloexec);
-  published(k, ends.write);
   if (writeFd < 0) {
     fileDrop(k, ends.write);
     if (readFd >= 0) fdClose(k, readFd);
@@ -175,6 +190,7 @@ function pipeInstall(k: Kthread, fds: Int32Array, flags: number): number {
     deferredRun(k);
     return writeFd;
   }
+  published(k, ends.write);
   fds[0] = readFd;
   fds[1] = writeFd;
   return 0;
@@ -192,10 +208,14 @@ function transfer(k: Kthread, fd: number, mode: number, call: number, move: Tran
   let fp = entry === 0 ? NIL : Fdentry.file.hint(k, entry);
   if (fp === 0) return -EBADF;
   const held = (File.flags.hint(k, fp) & O_NONBLOCK) === 0;
+  callEnter(k, call);
   if (held) {
-    if (!tableReady(k)) return -EAGAIN;
-    fp = fdGet(k, fd);
-    if (fp === 0) return -EBADF;
+    const ready = tableReady(k);
+    fp = ready ? fdGet(k, fd) : NIL;
+    if (fp === 0) {
+      callLeave(k);
+      return ready ? -EBADF : -EAGAIN;
+    }
   }
   const generation = File.generation.get(k, fp);
   let result = -EBADF;
@@ -203,11 +223,53 @@ function transfer(k: Kthread, fd: number, mode: number, call: number, move: Tran
     const ops = fileops(k, fp);
     const flags = File.flags.hint(k, fp);
     const nonblock = !held || (flags & O_NONBLOCK) !== 0;
-    callEnter(k, call);
     if (ops !== null && (flags & mode) !== 0) result = move(ops, fp, generation, nonblock);
-    callLeave(k);
   }
   if (held) fileDrop(k, fp);
+  callLeave(k);
+  return result;
+}
+
+/** close(2). Returns 0 or -EBADF. */
+export function sysClose(k: Kthread, fd: number): number {
+  callEnter(k, SYS.close);
+  const result = fdClose(k, fd);
+  if (k.deferred !== 0) deferredRun(k);
+  callLeave(k);
+  return result;
+}
+
+/** dup(2). Returns a descriptor, -EBADF, -EMFILE. */
+export function sysDup(k: Kthread, fd: number): number {
+  callEnter(k, SYS.dup);
+  const result = fdDup(k, fd, 0, false);
+  callLeave(k);
+  return result;
+}
+
+/** dup2(2), dup3(2). Returns `to`, -EBADF, -EBUSY, -ENOMEM. */
+export function sysDup2(k: Kthread, from: number, to: number, cloexec: boolean): number {
+  callEnter(k, SYS.dup2);
+  const result = fdDup2(k, from, to, cloexec);
+  if (k.deferred !== 0) deferredRun(k);
+  callLeave(k);
+  return result;
+}
+
+/** fcntl(2). Returns as its command says, -EBADF, -EINVAL, -EMFILE. */
+export function sysFcntl(k: Kthread, fd: number, cmd: number, arg: number): number {
+  callEnter(k, SYS.fcntl);
+  const result = fdFcntl(k, fd, cmd, arg);
+  if (k.deferred !== 0) deferredRun(k);
+  callLeave(k);
+  return result;
+}
+
+/** getrlimit(2), setrlimit(2); as limitDescriptors. */
+export function sysLimit(k: Kthread, resource: number, value: number): number {
+  callEnter(k, value < 0 ? SYS.getrlimit : SYS.setrlimit);
+  const result = limitDescriptors(k, resource, value);
+  callLeave(k);
   return result;
 }
 

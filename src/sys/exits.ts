@@ -5,8 +5,9 @@
  * identity any more, it takes its wait records off the queues and passes their wakes on, closes the
  * descriptors that its handles owned, tells who watches for exits, and gives its slot back.
  *
- * A thread is claimed by changing its state to DEAD, so that it is reaped once. One that ended with
- * a lock in its hand stays DEAD and keeps its slot: what it was doing is not undone yet.
+ * Nothing is taken from a thread before its end is confirmed. Then its state becomes DEAD, and
+ * `reaper` names the host thread that recovers it, so that only one does. If that one has to give
+ * up, or ends itself, somebody begins again where it was: all of it is in the dead thread's record.
  */
 import type { Kthread, ThreadHost } from "../arena/kthread.js";
 import { NIL } from "../arena/layout.js";
@@ -18,30 +19,24 @@ import { slotFree, slotReturn } from "../kern/attach.js";
 import { fdClose } from "../kern/descrip.js";
 import { curtable, FD_OPEN, Fdentry, Fdtable, fdEntry, fdOwnerLocked } from "../kern/fdtable.js";
 import {
+  callEnter,
+  callLeave,
   THREAD_DEAD,
   THREAD_DYING,
+  THREAD_FREE,
   THREAD_RUNNING,
   Thread,
   type ThreadPtr,
 } from "../kern/thread.js";
-import { FD_CHUNK_ENTRIES, FD_CHUNKS_MAX, LOCKS_HELD_MAX } from "../limits.js";
-import { LOCK_OWNER_MASK, mutexLock, mutexUnlock } from "../sync/mutex.js";
-import { RANK_QUEUE, RANK_TABLE, RANK_THREADS } from "../sync/order.js";
-import {
-  REC_ARMED,
-  REC_CLAIMED,
-  REC_FREE,
-  Waitq,
-  Waitrec,
-  type WaitrecPtr,
-  waitTakeFired,
-  waitUnlinkLocked,
-  wakeAsyncLocked,
-  wakeOneLocked,
-} from "../sync/wait.js";
+import { FD_CHUNK_ENTRIES, FD_CHUNKS_MAX } from "../limits.js";
+import { mutexLock, mutexUnlock } from "../sync/mutex.js";
+import { RANK_TABLE, RANK_THREADS } from "../sync/order.js";
+import { waitTakeFired } from "../sync/wait.js";
 import { recordsFree } from "./async.js";
+import { SYS } from "./calls.js";
 import { slotNumber } from "./handle.js";
 import { kernelBorrow, kernelSeize } from "./kernel.js";
+import { recover } from "./recover.js";
 
 /** How a worker ended. */
 export interface Ending {
@@ -100,10 +95,12 @@ export function exitRecord(bytes: Uint8Array): ExitRecord {
 export function threadIntroduce(k: Kthread, hostThread: number, warden: number): void {
   const lock = Super.threadsLock.at(SUPER);
   const thread = k.thread as ThreadPtr;
+  callEnter(k, SYS.attach);
   mutexLock(k, lock, RANK_THREADS);
   Thread.worker.set(k, thread, hostThread);
   Thread.adopted.set(k, thread, warden);
   mutexUnlock(k, lock);
+  callLeave(k);
 }
 
 /** A number for a worker, unique in the kernel; numbers start at 1. */
@@ -111,21 +108,34 @@ export function workerNumber(k: Kthread): number {
   return Super.workers.fetchAdd(k, SUPER, 1) + 1;
 }
 
+/** Recoveries of this realm: how many threads, how many with a lock, and how many by rank. */
+export const recoveries = { threads: 0, locked: 0, ranks: new Array<number>(16).fill(0) };
+
 /**
  * A worker has ended: reap the threads that it was attached as, and then tell who watches. False
  * if that could not be told yet, because the thread table is full: call it again later, with the
  * same object.
+ *
+ * @throws {RecoveryStuck} if something is held by a thread that may have ended too: as with false
  */
 export function workerEnded(buffer: SharedArrayBuffer, host: ThreadHost, ending: Ending): boolean {
   const view = { a: new Int32Array(buffer) } as Kthread;
+  reaperEnded(view, ending.hostThread);
   for (const number of slotsWhere(view, Thread.worker, ending.hostThread)) {
     const dead = claim(view, buffer, host, number);
-    if (dead === null) continue;
+    if (dead === null) return false;
     ending.thread ??= serialOf(dead);
     reap(dead);
     familyEnded(view, buffer, host, number, ending.relatives);
   }
   return tell(buffer, host, ending);
+}
+
+/** Whom the ended thread was recovering, somebody else may recover now. */
+function reaperEnded(view: Kthread, hostThread: number): void {
+  for (const number of slotsWhere(view, Thread.reaper, hostThread + 1)) {
+    Thread.reaper.cas(view, placeOf(view, number), hostThread + 1, 0);
+  }
 }
 
 /** Post the records; false if the thread table is full. */
@@ -146,7 +156,7 @@ function serialOf(k: Kthread): number {
   return k.a[Thread.serial.at(k.thread as ThreadPtr)] as number;
 }
 
-/** Slots in use whose field has a value. The fields are set once per attachment. */
+/** Slots in use whose field has a value. */
 function slotsWhere(view: Kthread, field: { at(p: ThreadPtr): number }, value: number): number[] {
   const found: number[] = [];
   if (value === 0) return found;
@@ -154,7 +164,7 @@ function slotsWhere(view: Kthread, field: { at(p: ThreadPtr): number }, value: n
   for (let number = 1; number <= count; number++) {
     const thread = placeOf(view, number);
     const state = Thread.state.load(view, thread);
-    if (state !== THREAD_RUNNING && state !== THREAD_DYING) continue;
+    if (state === THREAD_FREE) continue;
     if (view.a[field.at(thread)] === value) found.push(number);
   }
   return found;
@@ -173,7 +183,7 @@ export function workerDying(buffer: SharedArrayBuffer, hostThread: number): void
   }
 }
 
-/** Make a thread DEAD and take over its identity; null if somebody else did. */
+/** Make a thread DEAD and take over its identity; null while somebody else has it. */
 function claim(
   view: Kthread,
   buffer: SharedArrayBuffer,
@@ -181,12 +191,11 @@ function claim(
   number: number,
 ): Kthread | null {
   const thread = placeOf(view, number);
-  for (const state of [THREAD_RUNNING, THREAD_DYING]) {
-    if (Thread.state.cas(view, thread, state, THREAD_DEAD) === state) {
-      return kernelSeize(buffer, host, number);
-    }
-  }
-  return null;
+  const me = (host.hostThread ?? 0) + 1;
+  const before = Thread.reaper.cas(view, thread, 0, me);
+  if (before !== 0 && before !== me) return null;
+  Thread.state.store(view, thread, THREAD_DEAD);
+  return kernelSeize(buffer, host, number);
 }
 
 /** A thread that kept the warden is gone, and with it the warden and all its workers. */
@@ -199,6 +208,8 @@ function familyEnded(
 ): void {
   if (Super.warden.cas(view, SUPER, warden, 0) !== warden) return;
   for (const number of slotsWhere(view, Thread.adopted, warden)) {
+    // If somebody was recovering it, that was the warden, which has ended.
+    Thread.reaper.store(view, placeOf(view, number), 0);
     const dead = claim(view, buffer, host, number);
     if (dead === null) continue;
     relatives.push(serialOf(dead));
@@ -212,48 +223,19 @@ function post(k: Kthread, record: ExitRecord): void {
   if (k.deferred !== 0) deferredRun(k);
 }
 
-/** Clean up after a thread, in its name. */
+/** Clean up after a thread, in its name. Can be begun again at any point. */
 function reap(dead: Kthread): void {
-  if (holdsLocks(dead)) return;
   const thread = dead.thread as ThreadPtr;
-  waitLeave(dead, Thread.record.get(dead, thread));
-  for (let rec = Thread.records.get(dead, thread); rec !== 0; ) {
-    waitLeave(dead, rec);
-    rec = Waitrec.sibling.get(dead, rec);
-  }
+  dead.impatient = true;
+  const ranks = recover(dead, false);
+  recoveries.threads++;
+  if (ranks.length > 0) recoveries.locked++;
+  for (const rank of ranks) recoveries.ranks[rank] = (recoveries.ranks[rank] ?? 0) + 1;
   waitTakeFired(dead);
   recordsFree(dead);
   sourcesEnd(dead, dead.owner);
   closeOwned(dead);
-  dead.a[dead.callAt] = 0;
   slotFree(dead, thread);
-}
-
-function holdsLocks(dead: Kthread): boolean {
-  for (let i = 0; i < LOCKS_HELD_MAX; i++) {
-    const lock = dead.a[dead.locksAt + i] as number;
-    if (lock !== 0 && ((dead.a[lock] as number) & LOCK_OWNER_MASK) === dead.owner) return true;
-  }
-  return false;
-}
-
-/**
- * Take a dead thread's record off its queue. Whether it had been claimed, or was to wake for a
- * timer: somebody else is woken in its place, and finds out whether there is anything to do.
- */
-function waitLeave(dead: Kthread, rec: WaitrecPtr): void {
-  const lock = dead.a[Waitrec.lock.at(rec)] as number;
-  if (lock === 0) return;
-  mutexLock(dead, lock, RANK_QUEUE);
-  const wq = Waitrec.waitq.get(dead, rec);
-  const state = Waitrec.state.get(dead, rec);
-  if (state !== REC_FREE) waitUnlinkLocked(dead, wq, rec);
-  if (state === REC_ARMED || state === REC_CLAIMED) {
-    if (Waitq.head.get(dead, wq) !== 0) wakeOneLocked(dead, wq);
-    else wakeAsyncLocked(dead, wq);
-  }
-  mutexUnlock(dead, lock);
-  if (dead.deferred !== 0) deferredRun(dead);
 }
 
 /** Close the descriptors that handles of the dead thread owned. */

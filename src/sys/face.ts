@@ -10,12 +10,17 @@
 import { EAGAIN, EFAULT, EINVAL } from "../abi/errno.js";
 import { KQUEUE_CLOEXEC, O_CLOEXEC, O_NONBLOCK } from "../abi/fcntl.js";
 import type { Kthread } from "../arena/kthread.js";
-import { fdClose, fdDup, fdDup2, fdFcntl, limitDescriptors, tableReady } from "../kern/descrip.js";
+import { tableReady } from "../kern/descrip.js";
 import { curproc, Proc, procUid } from "../kern/process.js";
 import {
+  sysClose,
+  sysDup,
+  sysDup2,
   sysEventfd,
+  sysFcntl,
   sysKevent,
   sysKqueue,
+  sysLimit,
   sysPipe2,
   sysRead,
   sysWrite,
@@ -192,17 +197,17 @@ export class Sys {
 
   /** @returns 0 or -EBADF */
   close(fd: number): number {
-    return this.#ret(this.#ready ? fdClose(this.#live, fdOf(fd)) : -EAGAIN);
+    return this.#ret(this.#ready ? sysClose(this.#live, fdOf(fd)) : -EAGAIN);
   }
 
   /** @returns the lowest free number, now a second name of the file, -EBADF, -EMFILE */
   dup(fd: number): number {
-    return this.#ret(this.#ready ? fdDup(this.#live, fdOf(fd), 0, false) : -EAGAIN);
+    return this.#ret(this.#ready ? sysDup(this.#live, fdOf(fd)) : -EAGAIN);
   }
 
   /** Make `to` name the file of `from`. @returns `to`, -EBADF, -EBUSY */
   dup2(from: number, to: number): number {
-    return this.#ret(this.#ready ? fdDup2(this.#live, fdOf(from), fdOf(to), false) : -EAGAIN);
+    return this.#ret(this.#ready ? sysDup2(this.#live, fdOf(from), fdOf(to), false) : -EAGAIN);
   }
 
   /** As dup2, with O_CLOEXEC; equal numbers are -EINVAL. */
@@ -210,26 +215,24 @@ export class Sys {
     const flags = flagsOf(given);
     if ((flags & ~O_CLOEXEC) !== 0 || from === to) return this.#ret(-EINVAL);
     const cloexec = (flags & O_CLOEXEC) !== 0;
-    return this.#ret(this.#ready ? fdDup2(this.#live, fdOf(from), fdOf(to), cloexec) : -EAGAIN);
+    return this.#ret(this.#ready ? sysDup2(this.#live, fdOf(from), fdOf(to), cloexec) : -EAGAIN);
   }
 
   /** F_DUPFD, F_DUPFD_CLOEXEC, F_DUP2FD, F_GETFD, F_SETFD, F_GETFL, F_SETFL. */
   fcntl(fd: number, cmd: number, arg = 0): number {
     if (typeof arg !== "number" || !Number.isInteger(arg)) return this.#ret(-EINVAL);
-    return this.#ret(this.#ready ? fdFcntl(this.#live, fdOf(fd), flagsOf(cmd), arg) : -EAGAIN);
+    return this.#ret(this.#ready ? sysFcntl(this.#live, fdOf(fd), flagsOf(cmd), arg) : -EAGAIN);
   }
 
   /** RLIMIT_NOFILE: numbers at or above it are not handed out. */
   getrlimit(resource: number): number {
-    return this.#ret(this.#ready ? limitDescriptors(this.#live, flagsOf(resource), -1) : -EAGAIN);
+    return this.#ret(this.#ready ? sysLimit(this.#live, flagsOf(resource), -1) : -EAGAIN);
   }
 
   /** Change RLIMIT_NOFILE; open numbers beyond it stay open. */
   setrlimit(resource: number, value: number): number {
     if (!Number.isInteger(value) || value < 0) return this.#ret(-EINVAL);
-    return this.#ret(
-      this.#ready ? limitDescriptors(this.#live, flagsOf(resource), value) : -EAGAIN,
-    );
+    return this.#ret(this.#ready ? sysLimit(this.#live, flagsOf(resource), value) : -EAGAIN);
   }
 
   /**

@@ -17,9 +17,16 @@ import { type SourceShape, sourceMake } from "../fd/source.js";
 import { memoryReady, published } from "../kern/alloc.js";
 import { fdClose, fdInstall, tableReady } from "../kern/descrip.js";
 import { fdHint } from "../kern/fdtable.js";
-import { File, type FilePtr, fileDrop, fileHoldStale, fileNumbered } from "../kern/file.js";
+import {
+  File,
+  type FilePtr,
+  fileDrop,
+  fileGiven,
+  fileHoldStale,
+  fileNumbered,
+} from "../kern/file.js";
 import type { ObjectPtr } from "../kern/object.js";
-import { callEnter, callLeave } from "../kern/thread.js";
+import { callEnter, callLeave, phaseLeave } from "../kern/thread.js";
 import { OWNER_SLOT_BITS } from "../limits.js";
 import { SYS } from "./calls.js";
 
@@ -44,8 +51,10 @@ function handleOf(k: Kthread, fd: number, fp: FilePtr): Handle {
 function install(k: Kthread, fp: FilePtr): Handle | number {
   if (fp === 0) return -ENOMEM;
   const fd = fdInstall(k, fp, true, 0, slotNumber(k));
-  published(k, fp);
-  if (fd >= 0) return handleOf(k, fd, fp);
+  if (fd >= 0) {
+    published(k, fp);
+    return handleOf(k, fd, fp);
+  }
   fileDrop(k, fp);
   if (k.deferred !== 0) deferredRun(k);
   return fd;
@@ -56,6 +65,7 @@ export function handleChannel(k: Kthread, bytes: number): Handle | number {
   if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.pipe2);
   const made = install(k, channelMake(k, { bytes, packet: true, recordMax: bytes - 4 }));
+  phaseLeave(k);
   callLeave(k);
   return made;
 }
@@ -64,6 +74,7 @@ export function handleBell(k: Kthread): Handle | number {
   if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.eventfd);
   const made = install(k, bellMake(k));
+  phaseLeave(k);
   callLeave(k);
   return made;
 }
@@ -83,6 +94,7 @@ export function handleCounter(k: Kthread, initial: number, flags: number): Handl
   if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.eventfd);
   const made = install(k, eventfdMake(k, initial, flags, true));
+  phaseLeave(k);
   callLeave(k);
   return made;
 }
@@ -92,6 +104,7 @@ export function handlePipe(k: Kthread, bytes: number): { read: Handle; write: Ha
   if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.pipe2);
   const made = pipeInstall(k, bytes);
+  phaseLeave(k);
   callLeave(k);
   return made;
 }
@@ -101,14 +114,14 @@ function pipeInstall(k: Kthread, bytes: number): { read: Handle; write: Handle }
   if (ends === null) return -ENOMEM;
   const read = install(k, ends.read);
   if (typeof read === "number") {
-    published(k, ends.write);
     fileDrop(k, ends.write);
     if (k.deferred !== 0) deferredRun(k);
     return read;
   }
   const write = install(k, ends.write);
   if (typeof write === "number") {
-    handleClose(k, read);
+    fdClose(k, read.fd);
+    if (k.deferred !== 0) deferredRun(k);
     return write;
   }
   return { read, write };
@@ -118,6 +131,7 @@ export function handleQueue(k: Kthread): Handle | number {
   if (!memoryReady(k)) return -EAGAIN;
   callEnter(k, SYS.kqueue);
   const fd = kqueueCreate(k, true, slotNumber(k));
+  phaseLeave(k);
   callLeave(k);
   return fd < 0 ? fd : handleOf(k, fd, fdHint(k, fd));
 }
@@ -143,6 +157,7 @@ export function handleAttach(
   callEnter(k, SYS.dup);
   const opened = openStale(k, type, mode, name);
   if (k.deferred !== 0) deferredRun(k);
+  phaseLeave(k);
   callLeave(k);
   return opened;
 }
@@ -153,7 +168,10 @@ function openStale(k: Kthread, type: number, mode: number, name: FileName): Hand
   if (!fileHoldStale(k, fp, name.generation)) return -ESTALE;
   const fits = File.type.load(k, fp) === type && (File.flags.load(k, fp) & mode) === mode;
   const fd = fits ? fdInstall(k, fp, true, 0, slotNumber(k)) : -EINVAL;
-  if (fd >= 0) return handleOf(k, fd, fp);
+  if (fd >= 0) {
+    fileGiven(k, fp);
+    return handleOf(k, fd, fp);
+  }
   fileDrop(k, fp);
   return fd;
 }

@@ -24,6 +24,8 @@ import {
   layersInstall,
   type UpperLayers,
 } from "../kern/file.js";
+import { recoverInstall } from "../kern/thread.js";
+import { recover } from "./recover.js";
 
 const files: (FileOps | null)[] = new Array(FILE_TYPES).fill(null);
 files[FT_KQUEUE] = kqueueFileOps;
@@ -32,6 +34,8 @@ files[FT_PIPE] = pipeFileOps;
 files[FT_CHANNEL] = channelFileOps;
 files[FT_BELL] = bellFileOps;
 files[FT_SOURCE] = sourceFileOps;
+
+recoverInstall((k) => recover(k, true));
 
 const upper: UpperLayers = { files, fdClosed: knotesFdClosed };
 

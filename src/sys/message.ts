@@ -59,7 +59,10 @@ export function messageReceive(k: Kthread, h: Handle, nonblock: boolean, into: U
 
 /** Length of the next message, 0 if there is none. */
 export function messageNeed(k: Kthread, h: Handle): number {
-  return channelNeed(k, h.obj as PipePtr);
+  callEnter(k, SYS.read);
+  const length = channelNeed(k, h.obj as PipePtr);
+  callLeave(k);
+  return length;
 }
 
 /** No more messages. 0 or -EBADF. */
@@ -72,7 +75,9 @@ export function messagesEnd(k: Kthread, h: Handle): number {
 
 /** From now on the channel gets a message for every worker that ends. */
 export function messagesOfExits(k: Kthread, h: Handle): void {
+  callEnter(k, SYS.write);
   exitsWatch(k, h.obj as PipePtr);
+  callLeave(k);
 }
 
 /** Room that a message of `length` bytes needs, as the channel reports its room. */

@@ -6,10 +6,12 @@ import { Zone, zoneHead, zones } from "../arena/zone.js";
 import { Kqueue, type KqueuePtr, kqWaitq } from "../event/structs.js";
 import { curtable, Fdtable } from "../kern/fdtable.js";
 import { curproc, Proc } from "../kern/process.js";
+import { callEnter, callLeave } from "../kern/thread.js";
 import { LINE_WORDS } from "../limits.js";
 import { mutexLock, mutexUnlock } from "../sync/mutex.js";
 import { RANK_MEMORY, RANK_QUEUE, RANK_TABLE } from "../sync/order.js";
 import { Waitq, Waitrec, type WaitrecPtr } from "../sync/wait.js";
+import { SYS } from "./calls.js";
 
 /** Counts of a moment: other threads go on meanwhile. */
 export interface Usage {
@@ -77,6 +79,7 @@ function bytesUsed(k: Kthread): number {
 
 /** What the kernel of a thread holds now. */
 export function usage(k: Kthread): Usage {
+  callEnter(k, SYS.usage);
   const counts: Usage = {
     threads: Super.threads.load(k, SUPER),
     descriptors: 0,
@@ -93,5 +96,6 @@ export function usage(k: Kthread): Usage {
     netHits: Super.netHits.load(k, SUPER),
   };
   queuesCount(k, counts);
+  callLeave(k);
   return counts;
 }

@@ -101,10 +101,12 @@ class Arena {
   }
 
   #chunkTaken(slot: number): void {
-    const at = fileZone.chunkAt as number;
-    const words = this.k.a[slot + at + 1] as number;
-    // Only the first slot of a chunk says how large the chunk is, and only once is it new.
-    if (words > 0 && this.lines[slot / LINE_WORDS] === 0) this.#mark(slot, words, 1);
+    const chunk = zoneChunks(this.k, fileZone);
+    const isFirst = slot === chunkFirst(chunk);
+    // Only with its first slot is the chunk new.
+    if (isFirst && this.lines[chunk / LINE_WORDS] === 0) {
+      this.#mark(chunk, chunkLimit(this.k, chunk) - chunk, 1);
+    }
   }
 
   end(): void {
@@ -168,7 +170,7 @@ test("freed buffers become slots when there is no fresh memory", () => {
   const slots = Array.from({ length: 40 }, () => {
     const slot = zalloc(k, fileZone);
     assert.notEqual(slot, 0);
-    const used = k.a.subarray(slot, slot + (fileZone.chunkAt as number));
+    const used = k.a.subarray(slot, slot + fileZone.struct.words);
     assert.deepEqual(new Set(used), new Set([0]), "as fresh memory is");
     published(k, slot);
     return slot;

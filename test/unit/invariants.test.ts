@@ -217,7 +217,7 @@ test("damage to free buffers and to linked chunks is noticed", () => {
   }
   const zone = peek(k, Super.zoneTable, SUPER) + fileZone.index * LINE_WORDS;
   notices(k, zone + Zone.chunks.offset, 0, "chunks of files lost");
-  const size = peek(k, Zone.chunks, zone) + (fileZone.chunkAt as number) + 1;
+  const size = peek(k, Zone.chunks, zone) + 1;
   notices(k, size, (k.a[size] as number) + 16, "size of a chunk of files");
 });
 

@@ -61,8 +61,9 @@ test("a knote and a cold line are one line each, full to the last word", () => {
 });
 
 test("arrays have the room that their users take", () => {
-  assert.equal(Thread.limbo.offset - Thread.locks.offset, LOCKS_HELD_MAX);
-  assert.ok(Thread.syncWord.offset - Thread.limbo.offset >= LIMBO_MAX);
+  assert.equal(Thread.spinning.offset - Thread.locks.offset, LOCKS_HELD_MAX);
+  assert.equal(Thread.limboKinds.offset - Thread.limbo.offset, LIMBO_MAX);
+  assert.ok(Thread.syncWord.offset - Thread.limboKinds.offset >= LIMBO_MAX);
   assert.ok(Fdtable.struct.words - Fdtable.chunks.offset >= FD_CHUNKS_MAX);
   const waitq = Math.max(...Waitq.struct.fields.map(({ offset }) => offset)) + 1;
   assert.equal(waitq, WAITQ_WORDS);

@@ -89,9 +89,11 @@ test("a batch is a chain of that many slots, and goes back as one", () => {
   const k = bootThread();
   const batch = zallocBatch(k, knoteZone, 10);
   assert.equal(batch.count, 10);
-  published(k, batch.head);
   const seen = new Set<number>();
-  for (let s: number = batch.head; s !== 0; s = k.a[s + knoteZone.linkAt] as number) seen.add(s);
+  for (let s: number = batch.head; s !== 0; s = k.a[s + knoteZone.linkAt] as number) {
+    assert.equal(k.a[s + knoteZone.markAt], -k.owner);
+    seen.add(s);
+  }
   assert.equal(seen.size, 10);
   assert.equal(count(k, knoteZone).live, 10);
   zfreeChain(k, knoteZone, batch.head);
@@ -187,6 +189,7 @@ test(`buffers: random use never overlaps and is accounted for, KNELL_SEED=${SEED
       for (const [other, size] of live) {
         assert.ok(end <= other || other + 2 ** heapClass(size) <= at, `${at} overlaps ${other}`);
       }
+      published(k, at);
       live.set(at, words);
     } else if (live.size > 0) {
       const victim = random.pick([...live.keys()]);

@@ -28,10 +28,11 @@ import { TIME_NS_MAX } from "../../limits.js";
 import { clockMonotonic, clockWall } from "../../sync/clock.js";
 import { type Change, type Filterops, OPS_TIMER } from "../filterops.js";
 import { knoteActivateLocked, knoteDeactivateLocked } from "../ready.js";
-import { KN_ARMED, Kncold, Knote, type KnotePtr, type KqueuePtr } from "../structs.js";
+import { KN_ARMED, KN_COUNTED, Kncold, Knote, type KnotePtr, type KqueuePtr } from "../structs.js";
 import { NO_DUE, timerArmLocked, timerDisarmLocked } from "../timer.js";
 import { dataNumber, dataSet, dataSetNumber, sdataNumber, sdataSet } from "../value.js";
 
+const STATUS = Knote.status.offset;
 const UNITS = NOTE_SECONDS | NOTE_MSECONDS | NOTE_USECONDS | NOTE_NSECONDS;
 const ABSOLUTE = NOTE_ABSTIME | NOTE_MONOTONIC;
 
@@ -87,8 +88,11 @@ function attach(k: Kthread, _kq: KqueuePtr, kn: KnotePtr): number {
   const fflags = Knote.sfflags.get(k, kn);
   const bad = validate(fflags, Kncold.sdataHi.get(k, Knote.cold.get(k, kn)));
   if (bad !== 0) return bad;
-  if (Super.timers.fetchAdd(k, SUPER, 1) >= Super.timersMax.get(k, SUPER)) {
-    Super.timers.fetchAdd(k, SUPER, -1);
+  const before = Super.timers.fetchAdd(k, SUPER, 1);
+  // One run with the count, as below: what is counted says so.
+  k.a[kn + STATUS] = (k.a[kn + STATUS] as number) | KN_COUNTED;
+  if (before >= Super.timersMax.get(k, SUPER)) {
+    timerUncount(k, kn);
     return -ENOMEM;
   }
   if ((fflags & NOTE_ABSTIME) === 0) Knote.flags.or(k, kn, EV_CLEAR);
@@ -105,7 +109,14 @@ export function timerStartLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void 
 
 function detach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
   timerDisarmLocked(k, kq, kn);
+  timerUncount(k, kn);
+}
+
+/** Take back that the knote is counted, if it is; queue lock held. */
+export function timerUncount(k: Kthread, kn: KnotePtr): void {
+  if ((Knote.status.get(k, kn) & KN_COUNTED) === 0) return;
   Super.timers.fetchAdd(k, SUPER, -1);
+  k.a[kn + STATUS] = (k.a[kn + STATUS] as number) & ~KN_COUNTED;
 }
 
 function event(k: Kthread, kn: KnotePtr): boolean {

@@ -14,8 +14,17 @@ import { SUPER, Super } from "../../arena/superblock.js";
 import { Proc, type ProcPtr } from "../../kern/process.js";
 import { type Change, type Filterops, OPS_USER } from "../filterops.js";
 import { knoteDeactivateLocked } from "../ready.js";
-import { KN_TRIGGERED, Knote, type KnotePtr, Kqueue, type KqueuePtr } from "../structs.js";
+import {
+  KN_COUNTED,
+  KN_TRIGGERED,
+  Knote,
+  type KnotePtr,
+  Kqueue,
+  type KqueuePtr,
+} from "../structs.js";
 import { dataSet, udataSet } from "../value.js";
+
+const STATUS = Knote.status.offset;
 
 /** fflags operations, from the top two bits of fflags. */
 const FFNOP = 0;
@@ -25,8 +34,11 @@ const FFOR = 2;
 function attach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): number {
   const proc = Kqueue.proc.get(k, kq) as ProcPtr;
   // Counted first and compared after, so that exactly the limit can exist at once.
-  if (Proc.userEvents.fetchAdd(k, proc, 1) >= Super.userEventsMax.get(k, SUPER)) {
-    Proc.userEvents.fetchAdd(k, proc, -1);
+  const before = Proc.userEvents.fetchAdd(k, proc, 1);
+  // One run with the count, as below: what is counted says so.
+  k.a[kn + STATUS] = (k.a[kn + STATUS] as number) | KN_COUNTED;
+  if (before >= Super.userEventsMax.get(k, SUPER)) {
+    userUncount(k, kq, kn);
     return -ENOMEM;
   }
   const fflags = Knote.sfflags.get(k, kn);
@@ -35,8 +47,15 @@ function attach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): number {
   return 0;
 }
 
-function detach(k: Kthread, kq: KqueuePtr, _kn: KnotePtr): void {
+/** Take back that the knote is counted, if it is; queue lock held. */
+export function userUncount(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
+  if ((Knote.status.get(k, kn) & KN_COUNTED) === 0) return;
   Proc.userEvents.fetchAdd(k, Kqueue.proc.get(k, kq) as ProcPtr, -1);
+  k.a[kn + STATUS] = (k.a[kn + STATUS] as number) & ~KN_COUNTED;
+}
+
+function detach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
+  userUncount(k, kq, kn);
 }
 
 function event(k: Kthread, kn: KnotePtr): boolean {

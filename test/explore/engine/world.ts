@@ -54,6 +54,7 @@ export function renewed(k: Kthread): Kthread {
     asyncWord: k.asyncWord,
     fired: k.firedAt,
     call: k.callAt,
+    spinning: k.spinningAt,
   };
   const { clockOffsetNs, manualClock, spinNs } = k;
   const fresh = new Kthread(k.a.buffer as SharedArrayBuffer, k.host, places, k.owner, {
