@@ -82,7 +82,7 @@ function checkZone(w: Walk, zone: ZoneDef<string>, extents: Extent[]): number {
   return carved + checkChunks(w, zone, z, carved, extents);
 }
 
-/** The chunks of a zone: together they are all that it has carved. Returns the other words in them. */
+/** The chunks of a zone: their slots are all that it has carved. Returns the words beside. */
 function checkChunks(
   w: Walk,
   zone: ZoneDef<string>,

@@ -243,7 +243,7 @@ function claimsEnd(k: Kthread): void {
   deferredRun(k);
 }
 
-/** Whether a knote that this thread has claimed is on its object's list: nobody else changes that. */
+/** Whether a knote that this thread has claimed is on its object's list. */
 function joined(k: Kthread, cold: number): boolean {
   return k.a[cold + Kncold.klistPrev.offset] !== 0;
 }

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Kthread } from "#src/arena/kthread.js";
 import { SUPER, Super } from "#src/arena/superblock.js";
+import { chunkFirst, chunkLimit, zoneChunks } from "#src/arena/zone.js";
 import { peek } from "#src/inspect/peek.js";
 import { heapAlloc, heapFree, published, zalloc, zfree } from "#src/kern/alloc.js";
 import { fixedWords } from "#src/kern/attach.js";
@@ -72,6 +73,7 @@ class Arena {
     const at = heapAlloc(this.k, words);
     assert.equal(at !== 0, hasRoom(this.lines, size), `a buffer of ${size} words`);
     if (at === 0) return;
+    published(this.k, at);
     assert.equal(at % size, 0, "at a multiple of its size");
     this.#mark(at, size, 1);
     // What stands in a buffer must mean nothing to the allocator.
@@ -89,7 +91,8 @@ class Arena {
   /** Slots are carved by the chunk: the lines of a chunk are all taken from its first slot on. */
   slot(): void {
     const { k } = this;
-    const free = this.lines.some((line) => line === 0);
+    // A chunk is a line, and at least one slot.
+    const free = hasRoom(this.lines, 2 * LINE_WORDS);
     const slot = zalloc(k, fileZone);
     if (slot === 0) {
       assert.equal(free, false, "no slot, although lines are free");
@@ -141,7 +144,10 @@ test("a buffer can be had exactly when there is a place for it", () => {
 /** Fill the arena with buffers of one line; returns them. */
 function fill(k: Kthread): number[] {
   const all: number[] = [];
-  for (let at = heapAlloc(k, 1); at !== 0; at = heapAlloc(k, 1)) all.push(at);
+  for (let at = heapAlloc(k, 1); at !== 0; at = heapAlloc(k, 1)) {
+    published(k, at);
+    all.push(at);
+  }
   return all;
 }
 
@@ -167,7 +173,7 @@ test("freed buffers become slots when there is no fresh memory", () => {
   assert.equal(zalloc(k, fileZone), 0);
   for (const at of all) k.a.fill(77, at, at + LINE_WORDS);
   for (const at of all.splice(0, 40)) heapFree(k, at, 1);
-  const slots = Array.from({ length: 40 }, () => {
+  const slots = Array.from({ length: 30 }, () => {
     const slot = zalloc(k, fileZone);
     assert.notEqual(slot, 0);
     const used = k.a.subarray(slot, slot + fileZone.struct.words);
@@ -175,7 +181,11 @@ test("freed buffers become slots when there is no fresh memory", () => {
     published(k, slot);
     return slot;
   });
-  assert.equal(zalloc(k, fileZone), 0);
+  for (let slot = zalloc(k, fileZone); slot !== 0; slot = zalloc(k, fileZone)) {
+    published(k, slot);
+    slots.push(slot);
+  }
+  assert.ok(slots.length < 40, "chunks have a line of their own");
   for (const slot of slots) zfree(k, fileZone, slot);
   for (const at of all) heapFree(k, at, 1);
   assertSound(k);

@@ -104,12 +104,14 @@ test("a batch is a chain of that many slots, and goes back as one", () => {
 
 test("limbo: a slot is noted until it is published, and there is a limit", () => {
   const k = bootThread();
-  const slots = Array.from({ length: LIMBO_MAX }, () => zalloc(k, fileZone));
-  assert.equal(k.limboCount, LIMBO_MAX);
-  const noted = [...k.a.subarray(k.limboAt, k.limboAt + LIMBO_MAX)];
+  const most = LIMBO_MAX - 1;
+  const slots = Array.from({ length: most }, () => zalloc(k, fileZone));
+  assert.equal(k.limboCount, most);
+  const noted = [...k.a.subarray(k.limboAt, k.limboAt + most)];
   assert.deepEqual(noted, slots);
+  assertPanics(() => zalloc(k, fileZone), /too many slots in limbo/);
   published(k, slots[2] as never);
-  assert.equal(k.limboCount, LIMBO_MAX - 1);
+  assert.equal(k.limboCount, most - 1);
   assertPanics(() => published(k, slots[2] as never), /not in limbo/);
   zfree(k, fileZone, slots[2] as never);
   for (const slot of slots) if (slot !== slots[2]) zabandon(k, fileZone, slot);
