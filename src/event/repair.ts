@@ -265,7 +265,9 @@ function reactivateLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
 function orphanedLocked(k: Kthread, kn: KnotePtr, isDescriptor: boolean): boolean {
   if (!isDescriptor) return false;
   const cold = Knote.cold.get(k, kn);
-  const off = cold !== 0 && Kncold.klistPrev.get(k, cold) === 0;
+  // Read without the object's lock: it may name another neighbour at any time, but whether there is
+  // one changes under the queue lock only, as nobody has claimed the knote.
+  const off = cold !== 0 && k.a[cold + Kncold.klistPrev.offset] === 0;
   if (Knote.obj.get(k, kn) !== 0) {
     if (!off) return false;
     Knote.ops.set(k, kn, OPS_NOP_FD);
