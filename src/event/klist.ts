@@ -86,11 +86,14 @@ function knoteNotifyLocked(
   const cold = Knote.cold.get(k, kn);
   if (Kncold.seenEdge.get(k, cold) === edge) return;
   if ((Knote.status.get(k, kn) & KN_DETACHED) !== 0) return;
+  const ops = filterops[Knote.ops.get(k, kn)] as (typeof filterops)[number];
+  // An answer is to the edge that was seen. A source tells again after a death.
+  const asked = ops.ask !== null;
+  if (asked) Kncold.seenEdge.set(k, cold, edge);
   exactCopyLocked(k, obj, kn);
-  const ops = filterops[Knote.ops.get(k, kn)];
-  if (ops?.event(k, kn)) knoteActivateLocked(k, kq, kn);
-  // Last, so that a death before it leaves the edge to be acted on.
-  Kncold.seenEdge.set(k, cold, edge);
+  if (ops.event(k, kn)) knoteActivateLocked(k, kq, kn);
+  // Otherwise last, so that a death before it leaves the edge to be acted on.
+  if (!asked) Kncold.seenEdge.set(k, cold, edge);
 }
 
 /** Note what the object said, for evaluations of the knote under the queue lock, which is held. */
