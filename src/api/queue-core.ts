@@ -290,7 +290,7 @@ export class QueueCore implements Watcher {
     const { port } = this;
     const id = port.id(i);
     const one = id > 0 ? this.#byId[id - 1] : this.#users.get(port.ident(i));
-    if (one === undefined) {
+    if (one === undefined || !port.isOf(i, one.opened.watch, one.id)) {
       // Registered by descriptor number, or on its way out: it must not be reported for ever.
       port.disable(i);
       return null;

@@ -217,6 +217,12 @@ export class Port {
     return this.k.a[Kqueue.knotes.at(this.kq)] as number;
   }
 
+  /** Whether record i is of a watch; a registration by number can have anything as its udata. */
+  isOf(i: number, w: Watch, id: number): boolean {
+    const ident = w.filter === EVFILT_TIMER ? id : w.ident;
+    return (this.#word(i, KE_FILTER_FLAGS) << 16) >> 16 === w.filter && this.ident(i) === ident;
+  }
+
   isUser(i: number): boolean {
     return (this.#word(i, KE_FILTER_FLAGS) << 16) >> 16 === EVFILT_USER;
   }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: ISC
 /** What keeps a process alive, and what does not: each case is a program of its own. */
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { describe, test } from "node:test";
-import { program, run, runText } from "./support.js";
+import { pathToFileURL } from "node:url";
+import { program, run, runNode, runText } from "./support.js";
 
 const NODE_EVENTS = `import { boot, userEvent, every, after, attach } from "knell";
 const kernel = boot({ arenaBytes: 1 << 20 });
@@ -23,6 +25,44 @@ async function prints(text: string, expected: string, code = 0): Promise<void> {
   assert.equal(ran.stdout, expected, ran.stderr);
   assert.equal(ran.code, code, ran.stderr);
 }
+
+/** A worker that tells which of V8's options it has, and a program that starts it. */
+const OPTIONS_WORKER = `import { workerData } from "node:worker_threads";
+import { attach } from "knell";
+const { kernel, out } = attach(workerData);
+out.send([typeof globalThis.gc, process.execArgv.join(" ")]);
+kernel.close();
+`;
+const optionsText = (dir: string): string => `import { boot } from "knell";
+const kernel = boot({ arenaBytes: 1 << 20 });
+const out = kernel.channel();
+kernel.spawn(new URL("worker.mjs", ${dir}), { share: { out } });
+console.log((await out.receiveAsync())[0]);
+kernel.close();
+`;
+
+describe("a process with options for V8", () => {
+  const files = { "main.mjs": optionsText("import.meta.url"), "worker.mjs": OPTIONS_WORKER };
+
+  test("starts workers, which have them too", async () => {
+    const path = program(files);
+    const plain = await run(path);
+    assert.deepEqual([plain.stdout, plain.code], ["undefined\n", 0], plain.stderr);
+    for (const flags of [["--expose-gc"], ["--stack-size=900", "--expose_gc"]]) {
+      const ran = await runNode([...flags, path]);
+      assert.deepEqual([ran.stdout, ran.code], ["function\n", 0], ran.stderr);
+    }
+  });
+
+  test("starts workers although it is a text on the command line", async () => {
+    const path = program(files);
+    const text = optionsText(JSON.stringify(pathToFileURL(path).href));
+    const flags = ["--expose-gc", "--no-warnings", "--input-type=module", "-e", text];
+    const ran = await runNode(flags, dirname(path));
+    assert.match(ran.stdout, /^(?:undefined|function)\n$/, ran.stderr);
+    assert.equal(ran.code, 0, ran.stderr);
+  });
+});
 
 describe("a process", () => {
   test("ends when nothing is awaited, with the kernel closed or not", async () => {

@@ -2,8 +2,9 @@
 /** User events, queues of queues, and what closing does to who waits. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { every, KernelError, Queue, userEvent } from "knell";
-import { sys } from "knell/sys";
+import { every, type Kernel, KernelError, Queue, userEvent } from "knell";
+import { EV_ADD, EV_ENABLE, EVFILT_READ, EVFILT_USER, NOTE_TRIGGER } from "knell/abi";
+import { KeventList, sys } from "knell/sys";
 import { codeOf, NO_INTEGERS, refuses, rejection, still } from "./support.js";
 
 describe("user events", () => {
@@ -45,6 +46,71 @@ describe("user events", () => {
     queue.trigger(1);
     assert.equal(queue.waitSync().length, 1);
     codeOf(() => queue.trigger(1), "ENOENT");
+  });
+});
+
+describe("registrations that somebody made by the queue's number", () => {
+  const ZERO = { sec: 0, nsec: 0 };
+
+  /** Register by number, and trigger what is a user event; udata 0 unless it is given. */
+  function register(kernel: Kernel, kq: number, ident: number, filter: number, udata = 0): void {
+    const fflags = filter === EVFILT_USER ? NOTE_TRIGGER : 0;
+    const list = new KeventList(1).set(0, ident, filter, EV_ADD, fflags, 0, udata);
+    assert.equal(sys(kernel).kevent(kq, list, 1, null, 0, ZERO), 0);
+  }
+
+  /** What is ready by number, which the queue does not see. */
+  function ready(kernel: Kernel, kq: number): number {
+    return sys(kernel).kevent(kq, null, 0, new KeventList(4), 4, ZERO);
+  }
+
+  test("are passed over, and do not keep the queue ready for ever", () => {
+    const kernel = still();
+    const queue = kernel.queue().add("go", userEvent(1));
+    const counter = kernel.counter({ initial: 1 });
+    register(kernel, queue.fd, 9, EVFILT_USER);
+    register(kernel, queue.fd, counter.fd, EVFILT_READ);
+    assert.deepEqual(queue.waitSync({ timeoutMs: 0 }), []);
+    assert.equal(ready(kernel, queue.fd), 0, "both are disabled: nobody looks for ever");
+    assert.equal(kernel.usage().registrations, 3, "and both are there");
+    queue.trigger(1, { data: 2 });
+    assert.deepEqual(queue.waitSync(), [{ tag: "go", value: 2, ended: false, flags: 0 }]);
+    const enable = new KeventList(1).set(0, 9, EVFILT_USER, EV_ENABLE);
+    sys(kernel).kevent(queue.fd, enable, 1, null, 0, ZERO);
+    assert.equal(ready(kernel, queue.fd), 1, "who made it can have it back");
+  });
+
+  test("are nobody else's, whatever udata they have", () => {
+    const kernel = still();
+    const queue = kernel.queue().add("go", userEvent(1)).add("tick", every(5));
+    const counter = kernel.counter({ initial: 1 });
+    for (const udata of [1, 2, 3, -1]) {
+      register(kernel, queue.fd, 20 + udata, EVFILT_USER, udata);
+      register(kernel, queue.fd, counter.fd, EVFILT_READ, udata);
+      assert.deepEqual(queue.waitSync({ timeoutMs: 0 }), [], `udata ${udata}`);
+    }
+    assert.equal(ready(kernel, queue.fd), 0);
+  });
+
+  test("become the queue's when the same thing is added", () => {
+    const kernel = still();
+    const queue = kernel.queue().add("go", userEvent(1));
+    register(kernel, queue.fd, 9, EVFILT_USER);
+    assert.deepEqual(queue.waitSync({ timeoutMs: 0 }), []);
+    const more = queue.add("nine", userEvent(9));
+    more.trigger(9, { data: 3 });
+    assert.deepEqual(more.waitSync(), [{ tag: "nine", value: 3, ended: false, flags: 0 }]);
+    assert.equal(kernel.usage().registrations, 2);
+  });
+
+  test("end no wait that does not block", async () => {
+    const kernel = still();
+    const queue = kernel.queue().add("go", userEvent(1));
+    const waiting = queue.wait();
+    register(kernel, queue.fd, 9, EVFILT_USER);
+    await new Promise((resolve) => setImmediate(resolve));
+    queue.trigger(1);
+    assert.equal((await waiting)[0]?.tag, "go");
   });
 });
 

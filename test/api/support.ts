@@ -144,8 +144,14 @@ export function program(files: Readonly<Record<string, string>>): string {
 
 /** Run a program to its end. */
 export function run(path: string, ...args: string[]): Promise<Ran> {
+  return runNode([path, ...args]);
+}
+
+/** Run node with arguments, in a folder. */
+export function runNode(args: readonly string[], cwd = process.cwd()): Promise<Ran> {
   const options = process.execArgv.filter((option) => option.startsWith("--conditions"));
-  const child = spawn(process.execPath, [...options, path, ...args], {
+  const child = spawn(process.execPath, [...options, ...args], {
+    cwd,
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";
