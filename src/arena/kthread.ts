@@ -7,7 +7,7 @@
  * Nothing here is shared. What other threads may see of a thread is its slot in the arena
  * (struct thread, kern/thread.ts).
  */
-import { WAKES_DEFERRED_MAX } from "../limits.js";
+import { SPIN_REST_MIN, WAKES_DEFERRED_MAX } from "../limits.js";
 
 /** A broken invariant: a defect of the kernel itself or of memory written behind its back. */
 export class KernelPanic extends Error {
@@ -116,14 +116,18 @@ export class Kthread {
   readonly slotFrees: number[] = [];
   /** Byte buffers to give back after unlocking: pairs of size in words and buffer. */
   readonly bufferFrees: number[] = [];
-  /** Spin budget, adapted by what spinning brought (nanoseconds). */
+  /** Spin budget, adapted by what spinning brought (nanoseconds); 0 while the thread rests. */
   spinNs: number;
+  /** Sleeps in a row that spinning did not spare. */
   spinMisses = 0;
   /**
    * Whether the thread acts for one that has ended, where it may not wait for long: who it waits
    * for may have ended too, and be heard of only by the thread that waits.
    */
   impatient = false;
+  /** Short sleeps to rest until the next probe, and those since it began to rest. */
+  spinRest = SPIN_REST_MIN;
+  spinShort = 0;
   /** Offset that turns the host's monotonic clock into nanoseconds since the arena was booted. */
   readonly clockOffsetNs: number;
   /** How far this thread's clock may be behind that of all threads; it is never before it. */

@@ -5,13 +5,26 @@
  *
  * Spinning turns a wake of some 45 us into one of 0.2 us when two processors are free, and wastes
  * a time slice when they are not. So a thread spins for a time, not a count; the budget doubles
- * when the wake came while spinning and halves when the thread had to sleep anyway; nobody spins
- * on one processor, nor the second waiter of a queue, nor more threads than processors less one.
+ * when the wake came while spinning and halves when the thread had to sleep anyway; after a few
+ * sleeps in a row that it did not spare, the thread stops spinning at all. From then on it counts
+ * the sleeps that were so short that spinning might have spared them, and probes after some of
+ * these: each time that it was no use after twice as many, and for long enough to see the answer of
+ * a partner that has stopped spinning, too, and has to be woken, since otherwise two such would
+ * never come back. Nobody spins on one processor, nor the second waiter of a queue, nor more
+ * threads than processors less one.
  */
 import { atomicCas, atomicLoad, atomicWait, spinHint } from "#atomics";
 import { type Kthread, RecoveryStuck } from "../arena/kthread.js";
 import { SUPER, Super } from "../arena/superblock.js";
-import { IMPATIENT_MS, NET_SLEEP_MS, SPIN_NS_MAX, SPIN_NS_MIN, SPIN_NS_START } from "../limits.js";
+import {
+  IMPATIENT_MS,
+  NET_SLEEP_MS,
+  SPIN_MISSES_MAX,
+  SPIN_NS_MAX,
+  SPIN_NS_START,
+  SPIN_REST_MAX,
+  SPIN_REST_MIN,
+} from "../limits.js";
 import { clockMonotonic } from "./clock.js";
 import { WORD_SLEEPING, WORD_SPINNING, WORD_WOKEN } from "./wait.js";
 
@@ -19,13 +32,17 @@ import { WORD_SLEEPING, WORD_SPINNING, WORD_WOKEN } from "./wait.js";
 export const NEVER = Number.POSITIVE_INFINITY;
 /** Loads between two looks at the clock: about half a microsecond. */
 const LOADS_PER_LOOK = 48;
-/** A thread whose budget is at its smallest tries a full one again every so many sleeps. */
-const REPROBE_SLEEPS = 64;
 
 /** Whether a thread about to sleep alone on a queue should spin first; chooses its sync word. */
 export function sleepWord(k: Kthread, alone: boolean): number {
-  const maySpin = alone && k.host.processors > 1 && k.spinNs > 0 && Super.spin.get(k, SUPER) === 1;
-  return maySpin ? WORD_SPINNING : WORD_SLEEPING;
+  if (!alone || k.host.processors < 2 || Super.spin.get(k, SUPER) === 0) return WORD_SLEEPING;
+  if (k.spinNs === 0) {
+    if (k.spinShort < k.spinRest) return WORD_SLEEPING;
+    // One miss ends a probe.
+    k.spinNs = SPIN_NS_MAX;
+    k.spinMisses = SPIN_MISSES_MAX - 1;
+  }
+  return WORD_SPINNING;
 }
 
 /** How a sleep ended, as far as the sleeper itself can tell. */
@@ -52,7 +69,11 @@ export function sleepUntil(k: Kthread, until: number): number {
     if (ms <= 0) return SLEPT_TIMEOUT;
   }
   const limited = k.impatient ? IMPATIENT_MS : Math.min(ms, net);
-  if (atomicWait(a, k.syncWord, WORD_SLEEPING, limited) !== "timed-out") return SLEPT_WOKEN;
+  const start = k.spinNs === 0 ? k.host.monotonicNs() : 0;
+  if (atomicWait(a, k.syncWord, WORD_SLEEPING, limited) !== "timed-out") {
+    if (k.spinNs === 0 && k.host.monotonicNs() - start < SPIN_NS_MAX) k.spinShort++;
+    return SLEPT_WOKEN;
+  }
   if (k.impatient) throw new RecoveryStuck("a claim of somebody else");
   return limited < ms ? SLEPT_NET : SLEPT_TIMEOUT;
 }
@@ -85,11 +106,13 @@ function spinForWake(k: Kthread, until: number): boolean {
 function adaptSpin(k: Kthread, paid: boolean): void {
   if (paid) {
     k.spinNs = Math.min(SPIN_NS_MAX, Math.max(SPIN_NS_START, k.spinNs * 2));
-  } else if (k.spinNs > SPIN_NS_MIN) {
-    k.spinNs = Math.max(SPIN_NS_MIN, k.spinNs / 2);
     k.spinMisses = 0;
-  } else if (++k.spinMisses >= REPROBE_SLEEPS) {
-    k.spinMisses = 0;
-    k.spinNs = SPIN_NS_START;
+    k.spinRest = SPIN_REST_MIN;
+  } else if (++k.spinMisses < SPIN_MISSES_MAX) {
+    k.spinNs /= 2;
+  } else {
+    k.spinNs = 0;
+    k.spinShort = 0;
+    k.spinRest = Math.min(k.spinRest * 2, SPIN_REST_MAX);
   }
 }
