@@ -106,23 +106,22 @@ export function fdInstall(k: Kthread, fp: FilePtr, cloexec: boolean, from = 0, o
 
 /** The file of a number with a reference of the caller's own, or NIL. */
 export function fdGet(k: Kthread, fd: number): FilePtr {
-  const table = curtable(k);
-  lockTable(k, table);
-  const fp = fdFileLocked(k, table, fd);
-  if (fp !== 0) fileHold(k, fp);
-  unlockTable(k, table);
-  return fp;
+  return fdGetMarked(k, fd, 0);
 }
 
 /** As fdGet, and from now on closing the number looks for knotes. For EV_ADD. */
 export function fdGetWatched(k: Kthread, fd: number): FilePtr {
+  return fdGetMarked(k, fd, FDF_WATCHED);
+}
+
+function fdGetMarked(k: Kthread, fd: number, flags: number): FilePtr {
   const table = curtable(k);
   lockTable(k, table);
   const fp = fdFileLocked(k, table, fd);
   if (fp !== 0) {
     fileHold(k, fp);
     const entry = fdEntry(k, table, fd);
-    Fdentry.flags.set(k, entry, Fdentry.flags.get(k, entry) | FDF_WATCHED);
+    Fdentry.flags.set(k, entry, Fdentry.flags.get(k, entry) | flags);
   }
   unlockTable(k, table);
   return fp;

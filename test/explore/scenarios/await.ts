@@ -9,9 +9,7 @@ import { fdHint } from "#src/kern/fdtable.js";
 import type { WaitrecPtr } from "#src/sync/wait.js";
 import { asyncArm, asyncDisarm, firedAny, firedTake, recordMake } from "#src/sys/async.js";
 import type { Scenario, Stage } from "../engine/scenario.js";
-import { collect, poll, queue, THREE_THREADS, trigger, userEvent } from "./support.js";
-
-const kqOf = ({ shared }: Stage): number => shared["kq"] as number;
+import { collect, kqOf, poll, queue, THREE_THREADS, trigger, userEvent } from "./support.js";
 
 /** Await one event with a deadline, as an event loop would. Returns identifiers or [-errno]. */
 function awaitOne(stage: Stage, rec: WaitrecPtr, deadlineMs: number): number[] {

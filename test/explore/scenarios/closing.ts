@@ -2,9 +2,11 @@
 /** Descriptors that are closed while others use them. */
 import assert from "node:assert/strict";
 import { EAGAIN, EBADF, EFD_NONBLOCK, EINVAL, EV_CLEAR, EV_ONESHOT, O_NONBLOCK } from "knell/abi";
-import type { Scenario, Stage } from "../engine/scenario.js";
+import type { Scenario } from "../engine/scenario.js";
 import {
   collect,
+  fdOf,
+  kqOf,
   made,
   poll,
   queue,
@@ -13,9 +15,6 @@ import {
   userEvent,
   watchReadable,
 } from "./support.js";
-
-const kqOf = ({ shared }: Stage): number => shared["kq"] as number;
-const fdOf = ({ shared }: Stage): number => shared["fd"] as number;
 
 export const closeWaiter: Scenario = {
   name: "close-waiter",

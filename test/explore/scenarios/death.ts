@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: ISC
 /** Threads that die, and what the others find. */
 import assert from "node:assert/strict";
-import type { Scenario, Stage } from "../engine/scenario.js";
-import { collect, made, poll, queue, trigger, userEvent, watchReadable } from "./support.js";
-
-const kqOf = ({ shared }: Stage): number => shared["kq"] as number;
-const fdOf = ({ shared }: Stage): number => shared["fd"] as number;
+import type { Scenario } from "../engine/scenario.js";
+import {
+  collect,
+  fdOf,
+  kqOf,
+  made,
+  poll,
+  queue,
+  trigger,
+  userEvent,
+  watchReadable,
+} from "./support.js";
 
 /** One of two events may have gone with the thread that died: it had been delivered to it. */
 function atMostOneLost(got: readonly number[]): void {

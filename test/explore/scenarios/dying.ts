@@ -20,6 +20,8 @@ import {
   A_WHILE_MS,
   change,
   collect,
+  fdOf,
+  kqOf,
   made,
   poll,
   queue,
@@ -28,9 +30,6 @@ import {
   userEvent,
   watchReadable,
 } from "./support.js";
-
-const kqOf = ({ shared }: Stage): number => shared["kq"] as number;
-const fdOf = ({ shared }: Stage): number => shared["fd"] as number;
 
 const DEFECT = "a thread that dies inside a call is not recovered";
 

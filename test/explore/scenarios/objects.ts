@@ -17,10 +17,7 @@ import {
   handleCounter,
 } from "#src/sys/handle.js";
 import type { Scenario, Stage } from "../engine/scenario.js";
-import { collect, made, poll, queue, THREE_THREADS, watchReadable } from "./support.js";
-
-const kqOf = ({ shared }: Stage): number => shared["kq"] as number;
-const fdOf = ({ shared }: Stage): number => shared["fd"] as number;
+import { collect, fdOf, kqOf, made, poll, queue, THREE_THREADS, watchReadable } from "./support.js";
 
 /** A handle as numbers, for the other threads. */
 function handle(h: Handle | number): Record<"fd" | "file" | "object" | "generation", number> {

@@ -18,6 +18,8 @@ import type { Scenario, Stage } from "../engine/scenario.js";
 import {
   change,
   collect,
+  fdOf,
+  kqOf,
   made,
   poll,
   queue,
@@ -27,9 +29,6 @@ import {
   userEvent,
   watchReadable,
 } from "./support.js";
-
-const kqOf = ({ shared }: Stage): number => shared["kq"] as number;
-const fdOf = ({ shared }: Stage): number => shared["fd"] as number;
 
 export const triggerDelete: Scenario = {
   name: "trigger-delete",

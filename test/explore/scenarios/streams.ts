@@ -6,6 +6,7 @@ import type { Scenario, Stage } from "../engine/scenario.js";
 import {
   change,
   collect,
+  kqOf,
   made,
   poll,
   queue,
@@ -14,8 +15,6 @@ import {
   userEvent,
   watchReadable,
 } from "./support.js";
-
-const kqOf = ({ shared }: Stage): number => shared["kq"] as number;
 
 function pipe({ s }: Stage, flags: number): { fd: number; writeFd: number } {
   const fds = new Int32Array(2);

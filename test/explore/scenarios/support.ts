@@ -15,6 +15,10 @@ import type { FilePtr } from "#src/kern/file.js";
 import type { Limits } from "../engine/limits.js";
 import type { Stage } from "../engine/scenario.js";
 
+/** The queue and the descriptor that most scenarios make, under the names that setup gives. */
+export const kqOf = ({ shared }: Stage): number => shared["kq"] as number;
+export const fdOf = ({ shared }: Stage): number => shared["fd"] as number;
+
 /** One change without events; returns what kevent did. */
 export function change(
   { s }: Stage,

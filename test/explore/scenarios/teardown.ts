@@ -3,11 +3,18 @@
 import assert from "node:assert/strict";
 import { EBADF, EV_ADD, EV_DELETE, EVFILT_READ } from "knell/abi";
 import { KeventList } from "knell/sys";
-import type { Scenario, Stage } from "../engine/scenario.js";
-import { collect, made, queue, registered, THREE_THREADS, watchReadable } from "./support.js";
+import type { Scenario } from "../engine/scenario.js";
+import {
+  collect,
+  fdOf,
+  kqOf,
+  made,
+  queue,
+  registered,
+  THREE_THREADS,
+  watchReadable,
+} from "./support.js";
 
-const kqOf = ({ shared }: Stage): number => shared["kq"] as number;
-const fdOf = ({ shared }: Stage): number => shared["fd"] as number;
 export const closeAddWait: Scenario = {
   name: "close-add-wait",
   text: "add and wait in one call on a queue that is closed: EBADF",
