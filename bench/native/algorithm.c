@@ -4,8 +4,9 @@
  * What Knell does for a user event, written in C over ordinary memory: a lock that is one
  * compare-and-swap in and one exchange out, a hash of registrations, a list of those that are
  * ready, records of 16 words in and out. No system call unless a thread has to sleep. It says
- * how far the JavaScript form is from what the processor allows; it checks nothing that the
- * algorithm does not need.
+ * how far the JavaScript form is from what the processor allows, and so it takes the same steps in
+ * the same order on the same layout: the flags that a change may carry, both halves of an
+ * identifier, claims, values with a cold part, level and edge, doubly linked and counted.
  */
 
 #include "bench.h"
@@ -26,7 +27,17 @@
 
 #define FILTER_USER (-11)
 #define NOTE_TRIGGER 0x01000000u
-#define KN_QUEUED 1u
+#define NOTE_VALUE 0x00ffffffu
+#define EV_ONESHOT 0x0010u
+#define EV_CLEAR 0x0020u
+#define EV_DISPATCH 0x0080u
+#define KN_ACTIVE 0x01u
+#define KN_QUEUED 0x02u
+#define KN_DISABLED 0x04u
+#define KN_DELIVERED 0x10u
+#define KN_TRIGGERED 0x20u
+#define KN_WIDE 0x80u
+#define OPS_USER 1
 
 /* FreeBSD's struct kevent. */
 struct record {
@@ -40,20 +51,29 @@ struct record {
 };
 
 struct knote {
-	uint32_t ident, next, ready_next, status, fflags, udata;
-	char pad[40];
+	uint32_t ident;
+	int16_t filter;
+	uint16_t ops;
+	uint16_t status, flags;
+	uint32_t fflags, sfflags, data, sdata, udata, kq, obj;
+	uint32_t next, ready_next, ready_prev, klist_next, cold, claim;
+};
+
+struct cold {
+	uint32_t ident_hi, data_hi, udata_hi, ext[8];
 };
 
 struct queue {
 	_Atomic uint32_t lock;
-	uint32_t head, tail, waiting;
-	char pad0[48];
+	uint32_t head, tail, count, fresh, waiting;
+	char pad0[40];
 	_Atomic uint32_t peek; /* what a spinning waiter reads */
 	char pad1[60];
 	_Atomic uint32_t sequence; /* what a sleeping waiter sleeps on */
 	char pad2[60];
 	uint32_t buckets[BUCKETS];
 	struct knote knotes[KNOTES + 1];
+	struct cold colds[2]; /* none is in use: 0 stands for no cold part */
 };
 
 static inline void
@@ -93,62 +113,173 @@ queue_init(struct queue *q, uint32_t knotes)
 		uint32_t *bucket = &q->buckets[i % BUCKETS];
 
 		q->knotes[i].ident = i;
+		q->knotes[i].filter = FILTER_USER;
+		q->knotes[i].ops = OPS_USER;
+		q->knotes[i].flags = EV_CLEAR;
 		q->knotes[i].next = *bucket;
 		*bucket = i;
 	}
 }
 
 static inline uint32_t
-find(const struct queue *q, uint32_t ident)
+find(const struct queue *q, uint64_t ident, int filter)
 {
-	uint32_t kn = q->buckets[ident % BUCKETS];
+	uint32_t lo = (uint32_t)ident, hi = (uint32_t)(ident >> 32);
+	uint32_t kn = q->buckets[lo % BUCKETS];
 
-	while (kn != 0 && q->knotes[kn].ident != ident)
-		kn = q->knotes[kn].next;
+	for (; kn != 0; kn = q->knotes[kn].next) {
+		const struct knote *knote = &q->knotes[kn];
+
+		if (knote->ident == lo && knote->filter == filter &&
+		    (knote->status & KN_WIDE ? q->colds[knote->cold].ident_hi : 0) == hi)
+			break;
+	}
 	return kn;
 }
 
 static inline void
-trigger_locked(struct queue *q, const struct record *change)
+append_locked(struct queue *q, uint32_t kn)
 {
-	uint32_t kn = find(q, (uint32_t)change->ident);
 	struct knote *knote = &q->knotes[kn];
 
-	CHECK(kn != 0 && change->filter == FILTER_USER && change->fflags == NOTE_TRIGGER);
-	if (knote->status & KN_QUEUED)
-		return;
-	knote->status |= KN_QUEUED;
 	knote->ready_next = 0;
+	knote->ready_prev = q->tail;
 	if (q->tail != 0)
 		q->knotes[q->tail].ready_next = kn;
 	else
 		q->head = kn;
 	q->tail = kn;
+	q->count++;
+}
+
+static inline void
+activate_locked(struct queue *q, uint32_t kn)
+{
+	struct knote *knote = &q->knotes[kn];
+
+	if (knote->status & KN_DISABLED ||
+	    (knote->status & (KN_QUEUED | KN_DELIVERED)) == KN_QUEUED) {
+		knote->status |= KN_ACTIVE;
+		return;
+	}
+	if ((knote->status & KN_QUEUED) == 0)
+		append_locked(q, kn);
+	knote->status = (uint16_t)((knote->status & ~KN_DELIVERED) | KN_QUEUED | KN_ACTIVE);
+	q->fresh++;
+}
+
+static inline uint32_t
+operate(uint32_t old, uint32_t fflags)
+{
+	uint32_t low = fflags & NOTE_VALUE;
+
+	switch (fflags >> 30) {
+	case 0:
+		return old;
+	case 1:
+		return old & low;
+	case 2:
+		return old | low;
+	default:
+		return low;
+	}
+}
+
+static inline void
+trigger_locked(struct queue *q, const struct record *change)
+{
+	uint32_t kn;
+	struct knote *knote;
+
+	CHECK(change->filter == FILTER_USER && change->flags == 0);
+	kn = find(q, change->ident, change->filter);
+	knote = &q->knotes[kn];
+	CHECK(kn != 0 && knote->claim == 0);
+	knote->fflags = operate(knote->fflags, change->fflags);
+	if (change->fflags & NOTE_TRIGGER)
+		knote->status |= KN_TRIGGERED;
+	if (knote->status & KN_DISABLED)
+		return;
+	if (knote->status & KN_TRIGGERED ||
+	    (knote->status & (KN_ACTIVE | KN_QUEUED)) == KN_ACTIVE)
+		activate_locked(q, kn);
+}
+
+static inline void
+record_write(const struct queue *q, const struct knote *knote, struct record *event)
+{
+	const struct cold *cold = &q->colds[knote->cold];
+	uint64_t hi = knote->status & KN_WIDE ? cold->ident_hi : 0;
+
+	event->ident = knote->ident | hi << 32;
+	event->filter = knote->filter;
+	event->flags = knote->flags;
+	event->fflags = knote->fflags;
+	event->data = knote->data;
+	event->udata = knote->udata;
+	memset(event->ext, 0, sizeof(event->ext));
+	if (knote->cold != 0) {
+		event->data |= (int64_t)((uint64_t)cold->data_hi << 32);
+		event->udata |= (uint64_t)cold->udata_hi << 32;
+		memcpy(event->ext, cold->ext, sizeof(event->ext));
+	}
 }
 
 static inline int
 collect_locked(struct queue *q, struct record *events, int max)
 {
-	uint32_t kn = q->head;
+	uint32_t kn = q->head, left = q->count, back_head = 0, back_tail = 0, back = 0;
 	int n = 0;
 
-	while (kn != 0 && n < max) {
+	while (left > 0 && n < max) {
 		struct knote *knote = &q->knotes[kn];
-		struct record *event = &events[n++];
+		uint32_t next = knote->ready_next;
 
-		event->ident = knote->ident;
-		event->filter = FILTER_USER;
-		event->flags = 0x20;
-		event->fflags = knote->fflags;
-		event->data = 0;
-		event->udata = knote->udata;
-		memset(event->ext, 0, sizeof(event->ext));
-		knote->status &= ~KN_QUEUED;
-		kn = knote->ready_next;
+		left--;
+		if ((knote->status & KN_DELIVERED) == 0)
+			q->fresh--;
+		knote->status &= (uint16_t)~(KN_QUEUED | KN_DELIVERED);
+		CHECK(knote->ops == OPS_USER);
+		if ((knote->flags & EV_ONESHOT) == 0 && (knote->status & KN_TRIGGERED) == 0) {
+			knote->status &= (uint16_t)~KN_ACTIVE;
+			kn = next;
+			continue;
+		}
+		record_write(q, knote, &events[n++]);
+		if (knote->flags & (EV_CLEAR | EV_DISPATCH)) {
+			knote->status &= (uint16_t)~KN_ACTIVE;
+			if (knote->flags & EV_DISPATCH)
+				knote->status |= KN_DISABLED;
+			if (knote->flags & EV_CLEAR) {
+				knote->status &= (uint16_t)~KN_TRIGGERED;
+				knote->data = 0;
+				knote->fflags = 0;
+				if (knote->cold != 0)
+					q->colds[knote->cold].data_hi = 0;
+			}
+		} else {
+			knote->status |= KN_QUEUED | KN_DELIVERED;
+			knote->ready_prev = back_tail;
+			if (back_tail == 0)
+				back_head = kn;
+			else
+				q->knotes[back_tail].ready_next = kn;
+			back_tail = kn;
+			back++;
+		}
+		kn = next;
 	}
-	q->head = kn;
-	if (kn == 0)
-		q->tail = 0;
+	q->count = left + back;
+	q->head = kn != 0 ? kn : back_head;
+	if (kn == 0) {
+		q->tail = back_tail;
+	} else if (back_head != 0) {
+		q->knotes[q->tail].ready_next = back_head;
+		q->knotes[back_head].ready_prev = q->tail;
+		q->tail = back_tail;
+	}
+	if (kn != 0)
+		q->knotes[kn].ready_prev = 0;
 	return n;
 }
 

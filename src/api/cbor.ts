@@ -55,6 +55,8 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export class Encoder {
   /** What was encoded last is at its start. */
   bytes: Uint8Array = new Uint8Array(1024);
+  /** The same memory as words. */
+  words: Int32Array = new Int32Array(this.bytes.buffer);
   #view = new DataView(this.bytes.buffer);
   #at = 0;
 
@@ -78,9 +80,10 @@ export class Encoder {
   #room(more: number): void {
     const needed = this.#at + more;
     if (needed <= this.bytes.length) return;
-    const larger = new Uint8Array(Math.max(needed, this.bytes.length * 2));
+    const larger = new Uint8Array((Math.max(needed, this.bytes.length * 2) + 3) & ~3);
     larger.set(this.bytes);
     this.bytes = larger;
+    this.words = new Int32Array(larger.buffer);
     this.#view = new DataView(larger.buffer);
   }
 
@@ -267,7 +270,10 @@ export function decode(bytes: Uint8Array, length: number): unknown {
   const first = bytes[0] as number;
   if (length === 1 && first < 24) return first;
   if (first === SHORT_BYTES && length > 2 && bytes[1] === length - 2) {
-    return bytes.slice(2, length);
+    if (length > SHORT_COPY) return bytes.slice(2, length);
+    const short = new Uint8Array(length - 2);
+    for (let i = 2; i < length; i++) short[i - 2] = bytes[i] as number;
+    return short;
   }
   const reader = new Reader(bytes, length);
   const value = reader.value(0);

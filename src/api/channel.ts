@@ -36,7 +36,7 @@ export type Message =
 export function receiveBytes(state: ObjectState): number | typeof NOTHING | typeof ENDED {
   const { core, handle } = state;
   for (;;) {
-    const n = messageReceive(core.k, handle, true, core.scratch);
+    const n = messageReceive(core.k, handle, true, core.scratch, core.scratchWords);
     if (n >= 0) return n;
     if (n === -EAGAIN) return NOTHING;
     if (n === CHANNEL_END) return ENDED;
@@ -46,8 +46,7 @@ export function receiveBytes(state: ObjectState): number | typeof NOTHING | type
 }
 
 function growScratch(state: ObjectState): void {
-  const need = messageNeed(state.core.k, state.handle);
-  if (need > state.core.scratch.length) state.core.scratch = new Uint8Array(need);
+  state.core.growScratch(messageNeed(state.core.k, state.handle));
 }
 
 function receive(state: ObjectState): unknown {
@@ -124,12 +123,12 @@ export class Channel<M = Message> extends KernelObject {
   send(message: M): void {
     const state = stateOf(this);
     const { core, handle } = state;
-    const { bytes, length } = core.encode(message);
+    const { bytes, length, words } = core.encode(message);
     state.check("write", "send");
-    let result = messageSend(core.k, handle, true, bytes, length);
+    let result = messageSend(core.k, handle, true, bytes, length, words);
     if (result === -EAGAIN) {
       core.checkMayBlock("write", "send");
-      result = core.loop.blocking(() => messageSend(core.k, handle, false, bytes, length));
+      result = core.loop.blocking(() => messageSend(core.k, handle, false, bytes, length, words));
     }
     if (result < 0) throw sendFailed(state, -result, length);
   }
@@ -143,9 +142,9 @@ export class Channel<M = Message> extends KernelObject {
   trySend(message: M): boolean {
     const state = stateOf(this);
     const { core, handle } = state;
-    const { bytes, length } = core.encode(message);
+    const { bytes, length, words } = core.encode(message);
     state.check("write", "send");
-    const result = messageSend(core.k, handle, true, bytes, length);
+    const result = messageSend(core.k, handle, true, bytes, length, words);
     if (result === -EAGAIN) return false;
     if (result < 0) throw sendFailed(state, -result, length);
     return true;
@@ -316,7 +315,7 @@ export class Channel<M = Message> extends KernelObject {
     core.checkMayBlock("read", "receive");
     for (;;) {
       const value = core.loop.blocking(() => {
-        const n = messageReceive(core.k, handle, false, core.scratch);
+        const n = messageReceive(core.k, handle, false, core.scratch, core.scratchWords);
         return n >= 0 ? { message: decode(core.scratch, n) as M } : n;
       });
       if (typeof value !== "number") return value.message;

@@ -103,6 +103,7 @@ export const MS_MAX = Math.floor(2 ** 62 / 1e6);
 /** A time-out in milliseconds; undefined is Infinity, for ever. */
 export function checkTimeout(syscall: string, action: string, value: unknown): number {
   if (value === undefined || value === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  if (typeof value === "number" && value >= 0 && value <= MS_MAX) return value;
   return checkNumber(argument(syscall, action, "timeoutMs"), value, 0, MS_MAX);
 }
 

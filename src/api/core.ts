@@ -24,6 +24,8 @@ export class Core {
   #encoding = false;
   /** What messages are received into before they are decoded. */
   scratch: Uint8Array = new Uint8Array(SCRATCH_BYTES);
+  /** The same memory as words. */
+  scratchWords: Int32Array = new Int32Array(this.scratch.buffer);
   /** Objects that are open. */
   readonly states = new Set<ObjectState>();
   open = true;
@@ -33,6 +35,13 @@ export class Core {
     this.buffer = buffer;
     this.id = id;
     this.loop = new Loop(k);
+  }
+
+  /** Make the scratch hold `length` bytes. */
+  growScratch(length: number): void {
+    if (length <= this.scratch.length) return;
+    this.scratch = new Uint8Array((length + 3) & ~3);
+    this.scratchWords = new Int32Array(this.scratch.buffer);
   }
 
   /** Encode a value. The result is good until the next call. */

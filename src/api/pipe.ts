@@ -166,7 +166,7 @@ export class Pipe {
   #read(max: number, block: boolean): Uint8Array | null | typeof NOTHING {
     const end = this.#end(this.#reader, "read end", "read", "read");
     const core = this.#core;
-    if (core.scratch.length < max) core.scratch = new Uint8Array(max);
+    core.growScratch(max);
     const read = (nonblock: boolean): Uint8Array | null | typeof NOTHING => {
       const { scratch, k } = core;
       const n = bytesRead(k, end.handle, nonblock, scratch, max);

@@ -89,6 +89,16 @@ export class Kthread {
   left = false;
   /** The thread's process. */
   proc = 0;
+  /**
+   * The queue that the last call named by number, and how to tell that the number names it yet: the
+   * entry's word holds the file. -1 is no file.
+   */
+  seenFd = 0;
+  seenEntry = 0;
+  seenFile = -1;
+  seenFileGeneration = 0;
+  seenQueue = 0;
+  seenGeneration = 0;
   /** Locks held now; mirrors the list in the arena. */
   lockDepth = 0;
   /** Slots in limbo now; mirrors the list in the arena. */
@@ -98,6 +108,8 @@ export class Kthread {
   /** Claimed waiters to wake after the last unlock: word to set, and whose. */
   readonly wakes = new Int32Array(WAKES_DEFERRED_MAX);
   wakeCount = 0;
+  /** Monotonic time of the call in progress, -1 until it is asked for. */
+  callNs = -1.5;
   /** Queue for whose larger hash there was no memory in this call. */
   hashDenied = 0;
   /** Queues whose readiness changed and that other queues watch. */
@@ -164,5 +176,6 @@ export class Kthread {
     this.clockSkewNs = options.manualClock ? 0 : 2 * host.clockErrorNs;
     this.manualClock = options.manualClock;
     this.spinNs = options.spinNs;
+    this.callNs = -1;
   }
 }

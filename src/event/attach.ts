@@ -26,6 +26,7 @@ import {
   knoteDropLocked,
   knoteFreeLocked,
   knoteLinkLocked,
+  mayArm,
 } from "./drop.js";
 import { knoteEvaluateLocked } from "./evaluate.js";
 import {
@@ -86,7 +87,7 @@ export function addDescriptor(
   if (nested) nestUnlock(k);
   result = attached(k, kq, fp, 0, result);
   if (result === 0 && fdHint(k, fd) !== fp) {
-    const kn = knoteFindLocked(k, kq, c);
+    const kn = knoteFindLocked(k, kq, c.identLo, c.identHi, c.filter);
     if (kn !== 0 && Knote.claim.get(k, kn) === 0) knoteDropLocked(k, kq, kn);
     result = -EBADF;
   }
@@ -138,7 +139,7 @@ function attachFile(
   fp: FilePtr,
 ): number {
   for (;;) {
-    if (knoteFindLocked(k, kq, c) !== 0) return RESTART;
+    if (knoteFindLocked(k, kq, c.identLo, c.identHi, c.filter) !== 0) return RESTART;
     const colds = coldWanted(c, ch, at, true);
     const ready = magazineNeedLocked(k, kq, colds, ops === OPS_KQUEUE_READ);
     if (ready === KQ_GONE || ready < 0) return ready;
@@ -160,7 +161,9 @@ function joinObject(k: Kthread, kq: KqueuePtr, kn: KnotePtr, obj: ObjectPtr, fp:
   Knote.obj.set(k, kn, obj);
   if (ops === OPS_BELL) Knote.flags.or(k, kn, EV_CLEAR);
   Knote.claim.set(k, kn, k.owner);
-  knoteLinkLocked(k, kq, kn);
+  const ident = Knote.ident.get(k, kn);
+  const spread = filterops[ops]?.isDescriptor === false;
+  knoteLinkLocked(k, kq, kn, ident, Knote.filter.get(k, kn), spread, mayArm(ops));
   // The reference is the knote's. A recovery that finds both counts it once.
   fileGiven(k, fp);
   const filter = Knote.filter.get(k, kn);

@@ -11,7 +11,8 @@
  * an object, or whose object is gone, is freed at once; others are put on the thread's list, and
  * `dropsRun` takes them off their object's klist with the queue unlocked, and frees them.
  */
-import { bucketGet, bucketSet, hashBucket } from "../arena/hash.js";
+import { assertHeld } from "#field";
+import { hashBucket } from "../arena/hash.js";
 import { DEFER_DROP, type Kthread, kassert } from "../arena/kthread.js";
 import { NIL } from "../arena/layout.js";
 import { LIMBO_FILE, LIMBO_FILTER, limboNext } from "../kern/alloc.js";
@@ -29,7 +30,7 @@ import {
   waitUnlinkLocked,
   wakeAllLocked,
 } from "../sync/wait.js";
-import { OPS_KQUEUE_READ, OPS_TIMER } from "./filterops.js";
+import { type Filterops, OPS_KQUEUE_READ, OPS_TIMER } from "./filterops.js";
 import { filterops } from "./filters.js";
 import { KQ_GONE, kqueueLock, kqueueUnlock } from "./lock.js";
 import { knoteGiveLocked } from "./magazine.js";
@@ -50,6 +51,25 @@ import {
   kqClaimWaitq,
 } from "./structs.js";
 import { timerDisarmLocked } from "./timer.js";
+
+// Constants of this module are folded into the code; imported ones are loads.
+const HASH = Kqueue.hash.offset;
+const HASH_BITS = Kqueue.hashBits.offset;
+const KNOTES = Kqueue.knotes.offset;
+const HEAP_WANTED = Kqueue.heapWanted.offset;
+const HASH_NEXT = Knote.hashNext.offset;
+const IDENT = Knote.ident.offset;
+const FILTER_OPS = Knote.filter.offset;
+const STATUS_FLAGS = Knote.status.offset;
+const COLD = Knote.cold.offset;
+const OBJ = Knote.obj.offset;
+const FILE = Kncold.file.offset;
+const QUEUED = KN_QUEUED;
+const ARMED = KN_ARMED;
+const DETACHED = KN_DETACHED;
+const LINKED = KN_LINKED;
+const ACTIVE = KN_ACTIVE;
+const OPS_SHIFT = 16;
 
 /** Whether the knote has, or may have, a place in the timer heap. */
 export function mayArm(ops: number): boolean {
@@ -88,65 +108,78 @@ export function claimEndLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
   wakeAllLocked(k, kqClaimWaitq(kq), REASON_WOKEN);
 }
 
-/** Bucket of a knote in its queue's hash. */
-function bucketOf(k: Kthread, kq: KqueuePtr, kn: KnotePtr): number {
-  const spread = filterops[Knote.ops.get(k, kn)]?.isDescriptor === false;
-  const bits = Kqueue.hashBits.get(k, kq);
-  return hashBucket(Knote.ident.get(k, kn), Knote.filter.get(k, kn), bits, spread);
-}
-
-/** Enter a knote into its queue's hash. */
-export function knoteLinkLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
-  const buckets = Kqueue.hash.get(k, kq);
-  const at = bucketOf(k, kq, kn);
-  Knote.hashNext.set(k, kn, bucketGet(k, buckets, at) as KnotePtr);
-  bucketSet(k, buckets, at, kn);
-  Kqueue.knotes.add(k, kq, 1);
-  if (mayArm(Knote.ops.get(k, kn))) Kqueue.heapWanted.add(k, kq, 1);
+/** Enter a knote into its queue's hash: its identifier, filter, and whether it may be armed. */
+export function knoteLinkLocked(
+  k: Kthread,
+  kq: KqueuePtr,
+  kn: KnotePtr,
+  ident: number,
+  filter: number,
+  spread: boolean,
+  arms: boolean,
+): void {
+  assertHeld(k, Kqueue.lock.at(kq));
+  const a = k.a;
+  const bits = a[kq + HASH_BITS] as number;
+  const at = (a[kq + HASH] as number) + hashBucket(ident, filter, bits, spread);
+  a[kn + HASH_NEXT] = a[at] as number;
+  a[at] = kn;
+  a[kq + KNOTES] = (a[kq + KNOTES] as number) + 1;
+  if (arms) a[kq + HEAP_WANTED] = (a[kq + HEAP_WANTED] as number) + 1;
   // Last: from now on it is a registration, whatever its links are like.
-  Knote.status.or(k, kn, KN_LINKED);
+  a[kn + STATUS_FLAGS] = (a[kn + STATUS_FLAGS] as number) | LINKED;
 }
 
 function unlinkLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
-  const buckets = Kqueue.hash.get(k, kq);
-  const at = bucketOf(k, kq, kn);
-  const next = Knote.hashNext.get(k, kn);
-  let other = bucketGet(k, buckets, at) as KnotePtr;
-  if (other === kn) {
-    bucketSet(k, buckets, at, next);
-  } else {
+  assertHeld(k, Kqueue.lock.at(kq));
+  const a = k.a;
+  const filterOps = a[kn + FILTER_OPS] as number;
+  const ops = filterOps >>> OPS_SHIFT;
+  const spread = !(filterops[ops] as Filterops).isDescriptor;
+  const bits = a[kq + HASH_BITS] as number;
+  const bucket = hashBucket(a[kn + IDENT] as number, (filterOps << 16) >> 16, bits, spread);
+  const at = (a[kq + HASH] as number) + bucket;
+  const next = a[kn + HASH_NEXT] as number;
+  let other = a[at] as number;
+  if (other === kn) a[at] = next;
+  else {
     for (;;) {
       kassert(other !== 0, "a knote is in its bucket");
-      const following = Knote.hashNext.get(k, other);
+      const following = a[other + HASH_NEXT] as number;
       if (following === kn) break;
       other = following;
     }
-    Knote.hashNext.set(k, other, next);
+    a[other + HASH_NEXT] = next;
   }
-  Kqueue.knotes.add(k, kq, -1);
-  if (mayArm(Knote.ops.get(k, kn))) Kqueue.heapWanted.add(k, kq, -1);
+  a[kq + KNOTES] = (a[kq + KNOTES] as number) - 1;
+  if (mayArm(ops)) a[kq + HEAP_WANTED] = (a[kq + HEAP_WANTED] as number) - 1;
 }
 
 /** Unlink and free a knote that is off its object's list; queue lock held. */
 export function knoteFreeLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
-  const cold = Knote.cold.get(k, kn);
-  const file = cold === 0 ? NIL : Kncold.file.get(k, cold);
-  const filter = file === 0 ? 0 : Math.max(0, Knote.filter.get(k, kn));
-  const at = kn + Knote.status.offset;
-  const note = file === 0 ? 0 : limboNext(k, LIMBO_FILE);
+  const a = k.a;
+  const cold = a[kn + COLD] as number;
+  const file = cold === 0 ? 0 : (a[cold + FILE] as number);
+  if (file === 0) {
+    // It is no registration any more.
+    a[kn + STATUS_FLAGS] = (a[kn + STATUS_FLAGS] as number) & ~LINKED;
+    unlinkLocked(k, kq, kn);
+    knoteGiveLocked(k, kq, kn);
+    return;
+  }
+  const filter = Math.max(0, ((a[kn + FILTER_OPS] as number) << 16) >> 16);
+  const note = limboNext(k, LIMBO_FILE);
   const noteFilter = filter === 0 ? 0 : note + 1;
   const kind = filter === 0 ? 0 : noteFilter + LIMBO_MAX;
   // One run: it is no registration any more, and what it counted as is this thread's.
-  k.a[at] = (k.a[at] as number) & ~KN_LINKED;
-  k.a[kind] = filter === 0 ? 0 : LIMBO_FILTER;
-  k.a[noteFilter] = -filter;
-  k.a[note] = file;
-  if (file !== 0) {
-    k.limboCount += filter === 0 ? 1 : 2;
-    if (filter > 0) k.filterDrops.push(filter);
-    k.fileDrops.push(file);
-    k.deferred |= DEFER_DROP;
-  }
+  a[kn + STATUS_FLAGS] = (a[kn + STATUS_FLAGS] as number) & ~LINKED;
+  a[kind] = filter === 0 ? 0 : LIMBO_FILTER;
+  a[noteFilter] = -filter;
+  a[note] = file;
+  k.limboCount += filter === 0 ? 1 : 2;
+  if (filter > 0) k.filterDrops.push(filter);
+  k.fileDrops.push(file);
+  k.deferred |= DEFER_DROP;
   unlinkLocked(k, kq, kn);
   knoteGiveLocked(k, kq, kn);
 }
@@ -156,13 +189,13 @@ export function knoteFreeLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
  * it; the rest is on the thread's list until `dropsRun`.
  */
 export function knoteDropLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
-  const ops = filterops[Knote.ops.get(k, kn)] as (typeof filterops)[number];
-  const status = Knote.status.get(k, kn);
-  if ((status & KN_QUEUED) !== 0) readyRemoveLocked(k, kq, kn);
-  if ((status & KN_ARMED) !== 0) timerDisarmLocked(k, kq, kn);
-  Knote.status.or(k, kn, KN_DETACHED);
-  Knote.status.clear(k, kn, KN_ACTIVE);
-  if (Knote.obj.get(k, kn) === 0) {
+  const a = k.a;
+  const word = a[kn + STATUS_FLAGS] as number;
+  if ((word & QUEUED) !== 0) readyRemoveLocked(k, kq, kn);
+  if ((word & ARMED) !== 0) timerDisarmLocked(k, kq, kn);
+  a[kn + STATUS_FLAGS] = ((a[kn + STATUS_FLAGS] as number) | DETACHED) & ~ACTIVE;
+  const ops = filterops[(a[kn + FILTER_OPS] as number) >>> OPS_SHIFT] as Filterops;
+  if (a[kn + OBJ] === 0) {
     ops.detach(k, kq, kn);
     knoteFreeLocked(k, kq, kn);
     return;

@@ -13,7 +13,6 @@ import {
 } from "../abi/event.js";
 import { hashBucket } from "../arena/hash.js";
 import type { Kthread } from "../arena/kthread.js";
-import type { Change } from "./filterops.js";
 import { KN_WIDE, Kncold, Knote, type KnotePtr, Kqueue, type KqueuePtr } from "./structs.js";
 
 /** What a filter number of a change stands for. */
@@ -31,6 +30,8 @@ const kinds = new Uint8Array(EVFILT_SYSCOUNT + 1);
 for (const filter of [EVFILT_AIO, EVFILT_LIO, EVFILT_SENDFILE]) kinds[-filter] = FILTER_UNLOADED;
 for (const filter of [EVFILT_USER, EVFILT_TIMER]) kinds[-filter] = FILTER_PLAIN;
 for (const filter of [EVFILT_READ, EVFILT_WRITE]) kinds[-filter] = FILTER_DESCRIPTOR;
+
+const DESCRIPTOR = FILTER_DESCRIPTOR;
 
 /** FILTER_* of a filter number. */
 export function filterKind(filter: number): number {
@@ -50,19 +51,23 @@ const HASH_NEXT = Knote.hashNext.offset;
 const WIDE = KN_WIDE;
 
 /** The registration of an identifier and filter, or NIL; queue lock held. */
-export function knoteFindLocked(k: Kthread, kq: KqueuePtr, c: Change): KnotePtr {
+export function knoteFindLocked(
+  k: Kthread,
+  kq: KqueuePtr,
+  ident: number,
+  identHi: number,
+  filter: number,
+): KnotePtr {
   assertHeld(k, Kqueue.lock.at(kq));
   const a = k.a;
-  const filter = c.filter;
-  const ident = c.identLo;
   const bits = a[kq + HASH_BITS] as number;
-  const bucket = hashBucket(ident, filter, bits, filterKind(filter) !== FILTER_DESCRIPTOR);
+  const bucket = hashBucket(ident, filter, bits, filterKind(filter) !== DESCRIPTOR);
   let kn = a[(a[kq + HASH] as number) + bucket] as number;
   while (kn !== 0) {
     if (a[kn + IDENT] === ident && ((a[kn + FILTER_OPS] as number) << 16) >> 16 === filter) {
       const wide = ((a[kn + STATUS_FLAGS] as number) & WIDE) !== 0;
       const hi = wide ? (a[(a[kn + COLD] as number) + IDENT_HI] as number) : 0;
-      if (hi === c.identHi) break;
+      if (hi === identHi) break;
     }
     kn = a[kn + HASH_NEXT] as number;
   }

@@ -8,13 +8,15 @@
  * a knote that has acted on the current count is passed by.
  */
 
-import { CHECKS } from "#field";
+import { racyPoint } from "#atomics";
+import { assertHeld, CHECKS } from "#field";
 import { EVFILT_WRITE } from "../abi/event.js";
 import { type Kthread, kassert } from "../arena/kthread.js";
 import { NIL } from "../arena/layout.js";
 import { OBJ_LIVE, Obj, type ObjectPtr } from "../kern/object.js";
 import { mutexLock, mutexUnlock } from "../sync/mutex.js";
 import { RANK_QUEUE } from "../sync/order.js";
+import type { Filterops } from "./filterops.js";
 import { filterops } from "./filters.js";
 import { knoteActivateLocked } from "./ready.js";
 import {
@@ -58,42 +60,56 @@ export function klistNotifyLocked(k: Kthread, obj: ObjectPtr): void {
   klistTellLocked(k, obj);
 }
 
+// Constants of this module are folded into the code; imported ones are loads.
+const KLIST = Obj.klist.offset;
+const EDGE = Obj.edge.offset;
+const EXACT_READ = Obj.exactRead.offset;
+const EXACT_WRITE = Obj.exactWrite.offset;
+const LOCK = Kqueue.lock.offset;
+const KQ = Knote.kq.offset;
+const NEXT = Knote.klistNext.offset;
+const COLD = Knote.cold.offset;
+const FILTER_OPS = Knote.filter.offset;
+const STATUS_FLAGS = Knote.status.offset;
+const SEEN_EDGE = Kncold.seenEdge.offset;
+const EXACT = Kncold.exactLo.offset;
+const DETACHED = KN_DETACHED;
+const WRITE = EVFILT_WRITE;
+const RANK = RANK_QUEUE;
+const OPS_SHIFT = 16;
+
 /**
  * An operation on the object was accepted: let every knote look that has not acted on its edge yet.
  * The caller holds the object lock, has raised the edge count and then published the views. Wakes
  * are deferred. Done again after a death in the middle, it goes on with the knotes that are left.
  */
 export function klistTellLocked(k: Kthread, obj: ObjectPtr): void {
+  assertHeld(k, Obj.lockAt.get(k, obj));
   if (CHECKED) kassert(Obj.state.get(k, obj) === OBJ_LIVE, "no notification beside klistFini");
-  const edge = Obj.edge.hint(k, obj);
-  for (let kn = Obj.klist.get(k, obj); kn !== 0; kn = Knote.klistNext.get(k, kn)) {
-    const kq = Knote.kq.get(k, kn);
-    const lock = Kqueue.lock.at(kq);
-    mutexLock(k, lock, RANK_QUEUE);
+  const a = k.a;
+  racyPoint(a, obj + EDGE);
+  const edge = a[obj + EDGE] as number;
+  for (let kn = a[obj + KLIST] as number; kn !== 0; kn = a[kn + NEXT] as number) {
+    const kq = a[kn + KQ] as number;
+    mutexLock(k, kq + LOCK, RANK);
     knoteNotifyLocked(k, kq, obj, kn, edge);
-    mutexUnlock(k, lock);
+    mutexUnlock(k, kq + LOCK);
   }
 }
 
 /** Let one knote act on the object's state; both locks held. */
-function knoteNotifyLocked(
-  k: Kthread,
-  kq: KqueuePtr,
-  obj: ObjectPtr,
-  kn: KnotePtr,
-  edge: number,
-): void {
-  const cold = Knote.cold.get(k, kn);
-  if (Kncold.seenEdge.get(k, cold) === edge) return;
-  if ((Knote.status.get(k, kn) & KN_DETACHED) !== 0) return;
-  const ops = filterops[Knote.ops.get(k, kn)] as (typeof filterops)[number];
+function knoteNotifyLocked(k: Kthread, kq: number, obj: number, kn: number, edge: number): void {
+  const a = k.a;
+  const cold = a[kn + COLD] as number;
+  if (a[cold + SEEN_EDGE] === edge) return;
+  if (((a[kn + STATUS_FLAGS] as number) & DETACHED) !== 0) return;
+  const ops = filterops[(a[kn + FILTER_OPS] as number) >>> OPS_SHIFT] as Filterops;
   // An answer is to the edge that was seen. A source tells again after a death.
-  const asked = ops.ask !== null;
-  if (asked) Kncold.seenEdge.set(k, cold, edge);
-  exactCopyLocked(k, obj, kn);
-  if (ops.event(k, kn)) knoteActivateLocked(k, kq, kn);
+  if (ops.ask !== null) a[cold + SEEN_EDGE] = edge;
+  if (ops.exact) exactCopyLocked(k, obj, kn, cold, ops);
+  if (ops.event(k, kn as KnotePtr)) knoteActivateLocked(k, kq as KqueuePtr, kn as KnotePtr);
   // Otherwise last, so that a death before it leaves the edge to be acted on.
-  if (!asked) Kncold.seenEdge.set(k, cold, edge);
+  a[cold + SEEN_EDGE] = edge;
 }
 
 /** Note what the object said, for evaluations of the knote under the queue lock, which is held. */
@@ -103,17 +119,16 @@ export function answerLocked(k: Kthread, kn: KnotePtr, holds: boolean): void {
 }
 
 /** Copy the exact data of the knote's direction, for when the view is saturated. */
-function exactCopyLocked(k: Kthread, obj: ObjectPtr, kn: KnotePtr): void {
-  const ops = filterops[Knote.ops.get(k, kn)];
-  if (ops === undefined || !ops.exact) return;
+function exactCopyLocked(k: Kthread, obj: number, kn: number, cold: number, ops: Filterops): void {
   if (ops.ask !== null) {
-    answerLocked(k, kn, ops.ask(k, kn));
+    answerLocked(k, kn as KnotePtr, ops.ask(k, kn as KnotePtr));
     return;
   }
-  const cold = Knote.cold.get(k, kn);
-  const from = Knote.filter.get(k, kn) === EVFILT_WRITE ? Obj.exactWrite : Obj.exactRead;
-  Kncold.exactLo.set(k, cold, from.lo(k, obj));
-  Kncold.exactHi.set(k, cold, from.hi(k, obj));
+  const a = k.a;
+  const filter = ((a[kn + FILTER_OPS] as number) << 16) >> 16;
+  const from = obj + (filter === WRITE ? EXACT_WRITE : EXACT_READ);
+  a[cold + EXACT] = a[from] as number;
+  a[cold + EXACT + 1] = a[from + 1] as number;
 }
 
 /**
@@ -125,5 +140,6 @@ export function knoteJoinedLocked(k: Kthread, obj: ObjectPtr, kn: KnotePtr): voi
   const edge = Obj.edge.hint(k, obj);
   Kncold.seenEdge.set(k, cold, edge);
   Kncold.exactLo.set(k, cold, edge);
-  exactCopyLocked(k, obj, kn);
+  const ops = filterops[Knote.ops.get(k, kn)] as Filterops;
+  if (ops.exact) exactCopyLocked(k, obj, kn, cold, ops);
 }

@@ -59,6 +59,7 @@ import {
   kqClaimWaitq,
   kqueueZone,
   kqWaitq,
+  LOOK_NEVER,
 } from "./structs.js";
 import { heapBytesWords } from "./timer.js";
 
@@ -121,6 +122,7 @@ function kqueueInit(k: Kthread, kq: KqueuePtr, hash: number): void {
   Kqueue.heapSerial.set(k, kq, 0);
   Kqueue.watched.set(k, kq, 0);
   Kqueue.dirty.set(k, kq, 0);
+  Kqueue.look.publish(k, kq, LOOK_NEVER);
   Kqueue.tableLock.set(k, kq, Fdtable.lock.at(table));
   Kqueue.table.set(k, kq, table);
   Kqueue.listed.set(k, kq, 0);

@@ -45,19 +45,42 @@ const KN_KQ = Knote.kq.offset;
 /** Words of ext[4] in a change record and in its slot. */
 export const EXT_WORDS = 8;
 
+// Constants of this module are folded into the code; imported ones are loads.
+const MAGAZINE = Kqueue.magazine.offset;
+const MAGAZINE_COUNT = Kqueue.magazineCount.offset;
+const COLD_LIST = Kqueue.coldMagazine.offset;
+const COLD_COUNT = Kqueue.coldCount.offset;
+const KNOTE_LINK = knoteZone.linkAt;
+const COLD_LINK = kncoldZone.linkAt;
+const KQ = Knote.kq.offset;
+const COLD = Knote.cold.offset;
+const OBJ = Knote.obj.offset;
+const EXT = Kncold.ext.offset;
+const WHOSE = COLD_WHOSE;
+const OF_MAGAZINE = COLD_MAGAZINE;
+const KNOTE_MARK = knoteZone.markAt;
+const HIGH = MAGAZINE_HIGH;
+const HEAP_WANTED = Kqueue.heapWanted.offset;
+const HEAP_SIZE = Kqueue.heapSize.offset;
+const HASH_BITS = Kqueue.hashBits.offset;
+const KNOTES = Kqueue.knotes.offset;
+const HEAP = Kqueue.heap.offset;
+const HASH = Kqueue.hash.offset;
+
 /**
  * Make sure that a knote (and `cold` cold lines, and room in the timer heap) can be had without
  * allocating; queue lock held. Returns 0, RESTART if the lock was dropped and taken again,
  * -ENOMEM, or KQ_GONE if the queue went away meanwhile (then no lock is held).
  */
 export function magazineNeedLocked(k: Kthread, kq: KqueuePtr, cold: number, heap: boolean): number {
-  if (Kqueue.magazineCount.get(k, kq) === 0) return fillKnotes(k, kq);
-  if (Kqueue.coldCount.get(k, kq) < cold) return fillCold(k, kq);
-  if (heap && Kqueue.heapWanted.get(k, kq) >= Kqueue.heapSize.get(k, kq)) {
+  const a = k.a;
+  if (a[kq + MAGAZINE_COUNT] === 0) return fillKnotes(k, kq);
+  if ((a[kq + COLD_COUNT] as number) < cold) return fillCold(k, kq);
+  if (heap && (a[kq + HEAP_WANTED] as number) >= (a[kq + HEAP_SIZE] as number)) {
     return growHeap(k, kq);
   }
-  const bits = Kqueue.hashBits.get(k, kq);
-  if (Kqueue.knotes.get(k, kq) >= 1 << bits && k.hashDenied !== kq) {
+  const bits = a[kq + HASH_BITS] as number;
+  if ((a[kq + KNOTES] as number) >= 1 << bits && k.hashDenied !== kq) {
     return growHash(k, kq, bits + 1);
   }
   return 0;
@@ -173,11 +196,6 @@ function growHash(k: Kthread, kq: KqueuePtr, bits: number): number {
   return back < 0 ? back : RESTART;
 }
 
-const HEAP = Kqueue.heap.offset;
-const HEAP_SIZE = Kqueue.heapSize.offset;
-const HASH = Kqueue.hash.offset;
-const HASH_BITS = Kqueue.hashBits.offset;
-
 /** The queue has another buffer, and this thread the old one in its hands, if there was one. */
 function bufferSwap(
   k: Kthread,
@@ -216,10 +234,11 @@ function rehashLocked(k: Kthread, from: number, fromBits: number, to: number, bi
 
 /** Take a knote from the magazine, which was made sure to have one. */
 export function knoteTakeLocked(k: Kthread, kq: KqueuePtr): KnotePtr {
-  const kn = Kqueue.magazine.get(k, kq);
-  Kqueue.magazine.set(k, kq, k.a[kn + knoteZone.linkAt] as KnotePtr);
-  Kqueue.magazineCount.add(k, kq, -1);
-  Knote.kq.set(k, kn, kq);
+  const a = k.a;
+  const kn = a[kq + MAGAZINE] as KnotePtr;
+  a[kq + MAGAZINE] = a[kn + KNOTE_LINK] as number;
+  a[kq + MAGAZINE_COUNT] = (a[kq + MAGAZINE_COUNT] as number) - 1;
+  a[kn + KQ] = kq;
   return kn;
 }
 
@@ -238,18 +257,21 @@ export function extTakeLocked(
 }
 
 function coldSlotLocked(k: Kthread, kq: KqueuePtr): KncoldPtr {
-  const cold = Kqueue.coldMagazine.get(k, kq);
-  Kqueue.coldMagazine.set(k, kq, k.a[cold + kncoldZone.linkAt] as KncoldPtr);
-  Kqueue.coldCount.add(k, kq, -1);
+  const a = k.a;
+  const cold = a[kq + COLD_LIST] as KncoldPtr;
+  a[kq + COLD_LIST] = a[cold + COLD_LINK] as number;
+  a[kq + COLD_COUNT] = (a[kq + COLD_COUNT] as number) - 1;
   return cold;
 }
 
 /** Take a cold line for a knote and make it empty. */
 export function coldTakeLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): KncoldPtr {
+  const a = k.a;
   const cold = coldSlotLocked(k, kq);
-  // All but the last word, which says that it is the queue's until it says that it is the knote's.
-  k.a.fill(0, cold, cold + COLD_WHOSE);
-  Kncold.knote.set(k, cold, kn);
+  // A loop: for sixteen words the set-up of a bulk fill costs more than the fill. All but the last
+  // word, which says that it is the queue's until it says that it is the knote's.
+  for (let i = cold; i < cold + WHOSE; i++) a[i] = 0;
+  a[cold + WHOSE] = kn;
   return cold;
 }
 
@@ -262,38 +284,41 @@ export function wideNeedLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): number 
 
 /** Put a knote and its cold line back; queue lock held. Too many are given away after unlocking. */
 export function knoteGiveLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
-  const cold = Knote.cold.get(k, kn);
+  const a = k.a;
+  const cold = a[kn + COLD] as KncoldPtr;
   if (cold !== 0) {
-    const ext = Kncold.ext.get(k, cold);
-    if (ext !== 0) coldGiveLocked(k, kq, ext as number as KncoldPtr);
+    const ext = a[cold + EXT] as KncoldPtr;
+    if (ext !== 0) coldGiveLocked(k, kq, ext);
     coldGiveLocked(k, kq, cold);
+    a[kn + COLD] = 0;
   }
-  Knote.cold.set(k, kn, NIL);
-  Knote.obj.set(k, kn, NIL);
-  if (Kqueue.magazineCount.get(k, kq) >= MAGAZINE_HIGH) {
-    const a = k.a;
+  a[kn + OBJ] = 0;
+  const count = a[kq + MAGAZINE_COUNT] as number;
+  if (count >= HIGH) {
     const mark = -k.owner;
     // One run: it is no queue's, and in this thread's hands.
     a[kn + KN_KQ] = 0;
-    a[kn + knoteZone.markAt] = mark;
+    a[kn + KNOTE_MARK] = mark;
     slotFreeDeferred(k, knoteZone, kn);
     return;
   }
-  k.a[kn + knoteZone.linkAt] = Kqueue.magazine.get(k, kq);
-  Kqueue.magazine.set(k, kq, kn);
-  Kqueue.magazineCount.add(k, kq, 1);
+  a[kn + KNOTE_LINK] = a[kq + MAGAZINE] as number;
+  a[kq + MAGAZINE] = kn;
+  a[kq + MAGAZINE_COUNT] = count + 1;
 }
 
 function coldGiveLocked(k: Kthread, kq: KqueuePtr, cold: KncoldPtr): void {
-  if (Kqueue.coldCount.get(k, kq) >= MAGAZINE_HIGH) {
-    k.a[cold + COLD_WHOSE] = -k.owner;
+  const a = k.a;
+  const count = a[kq + COLD_COUNT] as number;
+  if (count >= HIGH) {
+    a[cold + WHOSE] = -k.owner;
     slotFreeDeferred(k, kncoldZone, cold);
     return;
   }
-  k.a[cold + COLD_WHOSE] = kq | COLD_MAGAZINE;
-  k.a[cold + kncoldZone.linkAt] = Kqueue.coldMagazine.get(k, kq);
-  Kqueue.coldMagazine.set(k, kq, cold);
-  Kqueue.coldCount.add(k, kq, 1);
+  a[cold + WHOSE] = kq | OF_MAGAZINE;
+  a[cold + COLD_LINK] = a[kq + COLD_LIST] as number;
+  a[kq + COLD_LIST] = cold;
+  a[kq + COLD_COUNT] = count + 1;
 }
 
 /** Empty a queue's magazines: all of it is in this thread's hands; queue lock held. */

@@ -101,7 +101,7 @@ export function kqueueRegisterLocked(
     if (bad !== 0) return bad;
   }
   for (;;) {
-    const kn = knoteFindLocked(k, kq, c);
+    const kn = knoteFindLocked(k, kq, c.identLo, c.identHi, c.filter);
     let result: number;
     if (kn === 0) {
       if ((flags & EV_ADD) === 0) return kind === FILTER_NAMED ? namedMissing(k, kq, c) : -ENOENT;

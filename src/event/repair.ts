@@ -67,6 +67,7 @@ import {
   knoteZone,
   kqClaimWaitq,
   kqWaitq,
+  LOOK_NEVER,
 } from "./structs.js";
 import { timerArmLocked, timerKeepLocked } from "./timer.js";
 
@@ -222,6 +223,7 @@ function rebuildReadyLocked(k: Kthread, kq: KqueuePtr, linked: readonly KnotePtr
 
 function rebuildHeapLocked(k: Kthread, kq: KqueuePtr, linked: readonly KnotePtr[]): void {
   Kqueue.heapCount.set(k, kq, 0);
+  Kqueue.look.publish(k, kq, LOOK_NEVER);
   for (const kn of linked) {
     if ((Knote.status.get(k, kn) & KN_ARMED) === 0) continue;
     Knote.status.clear(k, kn, KN_ARMED);

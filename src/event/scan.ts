@@ -5,22 +5,26 @@
  * Waiting follows the protocol of sync/wait.ts. A thread that leaves events which nobody has had
  * yet (`fresh`) claims the next waiter before it unlocks.
  */
-import { EBADF } from "../abi/errno.js";
+import { EAGAIN, EBADF } from "../abi/errno.js";
 import {
+  EV_DELETE,
   EV_ERROR,
   EV_RECEIPT,
+  EVFILT_USER,
   KE_DATA,
   KE_DATA_HI,
   KE_FFLAGS,
   KE_FILTER_FLAGS,
+  KE_IDENT,
+  KE_IDENT_HI,
   KEVENT_WORDS,
 } from "../abi/event.js";
-import { DEFER_ASK, type Kthread } from "../arena/kthread.js";
+import { DEFER_ASK, DEFER_POKE, type Kthread } from "../arena/kthread.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { Thread, type ThreadPtr } from "../kern/thread.js";
 import { TIMER_BACKUP_NS } from "../limits.js";
-import { clockMonotonic, clockMoves } from "../sync/clock.js";
-import { mutexLock } from "../sync/mutex.js";
+import { callBegin, callNow, clockMonotonic, clockMoves } from "../sync/clock.js";
+import { mutexLock, mutexLockFirst } from "../sync/mutex.js";
 import { RANK_QUEUE } from "../sync/order.js";
 import { NEVER, SLEPT_NET, sleepUntil, sleepWord } from "../sync/sleep.js";
 import {
@@ -33,27 +37,53 @@ import {
 import { deferredRun } from "./defer.js";
 import { scanLocked } from "./deliver.js";
 import { type Change, ERRNO_MASK, IN_ATTACH } from "./filterops.js";
-import { KQ_GONE, kqueueLock, kqueueLockFirst, kqueueUnlock } from "./lock.js";
+import { KQ_GONE, kqueueLock, kqueueUnlock } from "./lock.js";
 import { knoteExpireLocked } from "./nest.js";
 import { queueWakeLocked } from "./ready.js";
 import { ADDED, changeRead, kqueueRegisterLocked, SKIPPED } from "./register.js";
-import { Kqueue, type KqueuePtr, kqWaitq } from "./structs.js";
+import { KQ_OPEN, Kqueue, type KqueuePtr, kqWaitq, LOOK_NEVER, LOOK_NS } from "./structs.js";
 import { NO_DUE, timerKeepLocked, timerNextLocked, timersRunLocked } from "./timer.js";
+import { userTriggerLocked } from "./trigger.js";
 
 /** Timeouts of a wait, in nanoseconds. */
 export const WAIT_FOREVER = -1;
 export const WAIT_POLL = 0;
 
+// Constants of this module are folded into the code; imported ones are loads.
+const LOCK = Kqueue.lock.offset;
+const STATE = Kqueue.state.offset;
+const GENERATION = Kqueue.generation.offset;
+const COUNT = Kqueue.count.offset;
+const FRESH = Kqueue.fresh.offset;
+const HEAP_COUNT = Kqueue.heapCount.offset;
+const WAITERS = Kqueue.waitq.offset + Waitq.head.offset;
+const ASYNC_WAITERS = Kqueue.waitq.offset + Waitq.asyncHead.offset;
+const OPEN = KQ_OPEN;
+const POLL = WAIT_POLL;
+const POKE = DEFER_POKE;
+const RECORD_WORDS = KEVENT_WORDS;
+const DELETE = EV_DELETE << 16;
+const R_IDENT = KE_IDENT;
+const R_IDENT_HI = KE_IDENT_HI;
+const R_FILTER_FLAGS = KE_FILTER_FLAGS;
+const R_FFLAGS = KE_FFLAGS;
+const NEVER_LOOK = LOOK_NEVER;
+const LOOK_UNIT = LOOK_NS;
+/** A change of a user event without flags: it can set its fflags and trigger it, and no more. */
+const TRIGGER_ONLY = EVFILT_USER & 0xffff;
+
 /** Run due timers, if any are armed; queue lock held. */
 export function timersPollLocked(k: Kthread, kq: KqueuePtr): void {
-  if (Kqueue.heapCount.get(k, kq) === 0) return;
+  if (k.a[kq + HEAP_COUNT] === 0) return;
   timersRunLocked(k, kq, clockMonotonic(k), knoteExpireLocked);
 }
 
 /** A thread leaves the queue: pass the wake on if there is work nobody has had. Lock held. */
 export function passOnLocked(k: Kthread, kq: KqueuePtr): void {
-  if (Kqueue.fresh.get(k, kq) > 0) queueWakeLocked(k, kq);
-  if (Kqueue.heapCount.get(k, kq) !== 0) timerKeepLocked(k, kq);
+  const a = k.a;
+  if (a[kq + WAITERS] === 0 && a[kq + ASYNC_WAITERS] === 0) return;
+  if ((a[kq + FRESH] as number) > 0) queueWakeLocked(k, kq);
+  if (a[kq + HEAP_COUNT] !== 0) timerKeepLocked(k, kq);
 }
 
 /**
@@ -186,7 +216,12 @@ function changesApply(
   let results = 0;
   k.hashDenied = 0;
   for (let i = 0; i < nch; i++) {
-    const from = i * KEVENT_WORDS;
+    const from = i * RECORD_WORDS;
+    if (ch[from + R_FILTER_FLAGS] === TRIGGER_ONLY) {
+      const lo = ch[from + R_IDENT] as number;
+      const hi = ch[from + R_IDENT_HI] as number;
+      if (userTriggerLocked(k, kq, lo, hi, ch[from + R_FFLAGS] as number)) continue;
+    }
     changeRead(change, ch, from);
     const receipt = (change.flags & EV_RECEIPT) !== 0;
     const r = kqueueRegisterLocked(k, kq, change, ch, from);
@@ -200,6 +235,18 @@ function changesApply(
     }
   }
   return results;
+}
+
+/**
+ * Whether a poll would find nothing, seen without the lock by one load of the count. An event that
+ * was posted before this call is in the count that it sees; one that is posted meanwhile may be
+ * missed, as if the poll had come first. A stale handle goes the long way.
+ */
+function nothingYet(k: Kthread, kq: KqueuePtr, generation: number): boolean {
+  if (Kqueue.count.load(k, kq) !== 0) return false;
+  if (Kqueue.generation.hint(k, kq) !== generation) return false;
+  const look = Kqueue.look.hint(k, kq);
+  return look === NEVER_LOOK || clockMonotonic(k) < look * LOOK_UNIT;
 }
 
 /**
@@ -218,11 +265,20 @@ export function kqueueKevent(
   nev: number,
   timeoutNs: number,
 ): number {
-  const bad = kqueueLockFirst(k, kq, generation);
-  if (bad !== 0) return bad;
+  const a = k.a;
+  if (nch === 0 && timeoutNs === POLL && nothingYet(k, kq, generation)) return 0;
+  if (!mutexLockFirst(k, kq + LOCK, RANK_QUEUE)) return -EAGAIN;
+  if (a[kq + STATE] !== OPEN || a[kq + GENERATION] !== generation) {
+    kqueueUnlock(k, kq);
+    return -EBADF;
+  }
   if (nch > 0) {
-    // What came due before this call was activated before what this call activates.
-    timersPollLocked(k, kq);
+    callBegin(k);
+    // What came due before this call was activated before what this call activates; a single
+    // deletion activates nothing.
+    if (a[kq + HEAP_COUNT] !== 0 && (nch > 1 || ((ch[R_FILTER_FLAGS] as number) & DELETE) === 0)) {
+      timersRunLocked(k, kq, callNow(k), knoteExpireLocked);
+    }
     const results = changesApply(k, kq, ch, nch, ev, nev);
     if (results !== 0) {
       if (results > 0) return leave(k, kq, results);
@@ -231,5 +287,34 @@ export function kqueueKevent(
     }
   }
   if (nev === 0) return leave(k, kq, 0);
+  if (a[kq + COUNT] !== 0 && a[kq + HEAP_COUNT] === 0 && (k.deferred & POKE) === 0) {
+    // The common case at once: something is ready, and no timer, nor a child's, comes first.
+    const n = scanLocked(k, kq, ev, nev);
+    if (n > 0) return leave(k, kq, n);
+  }
   return waitLocked(k, kq, ev, nev, timeoutNs);
+}
+
+/**
+ * Trigger a user event of a queue named by slot and generation, and set its flags if the top bits
+ * of `fflags` say so: the change without the record. Returns 0, -EBADF, or -EAGAIN when
+ * there is no such event or somebody has a claim on it: then say it as a change.
+ */
+export function kqueueTrigger(
+  k: Kthread,
+  kq: KqueuePtr,
+  generation: number,
+  identLo: number,
+  identHi: number,
+  fflags: number,
+): number {
+  const a = k.a;
+  if (!mutexLockFirst(k, kq + LOCK, RANK_QUEUE)) return -EAGAIN;
+  if (a[kq + STATE] !== OPEN || a[kq + GENERATION] !== generation) {
+    kqueueUnlock(k, kq);
+    return -EBADF;
+  }
+  if (a[kq + HEAP_COUNT] !== 0) timersPollLocked(k, kq);
+  const done = userTriggerLocked(k, kq, identLo, identHi, fflags);
+  return leave(k, kq, done ? 0 : -EAGAIN);
 }

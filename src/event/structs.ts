@@ -160,6 +160,10 @@ export const knoteZone = defineZone<"knote">(
 );
 export const kncoldZone = defineZone<"kncold">(Kncold.struct, 0, 64, COLD_WHOSE);
 
+/** Unit of Kqueue.look, in nanoseconds: a power of two, so that it is a shift of the due time. */
+export const LOOK_NS = 2 ** 20;
+export const LOOK_NEVER = 0x7fffffff;
+
 /** States of a queue. */
 export const KQ_FREE = 0;
 export const KQ_OPEN = 1;
@@ -190,6 +194,7 @@ export const Kqueue = defineStruct(
     heapSize: word(KQL, "entries that fit"),
     watched: word(KQL, "1 while other queues watch this one"),
     dirty: word(KQL, "1 while its readiness has changed and was not propagated"),
+    look: racy(ATOMIC, "no timer is due before this many LOOK_NS; LOOK_NEVER if none is armed"),
 
     waitq: line(words(WAITQ_WORDS, KQL, "threads that wait for events")),
     claimWaitq: words(WAITQ_WORDS, KQL, "threads that wait for a claim to end"),

@@ -10,6 +10,8 @@
  * queue has a due time and a blocking waiter, some blocking waiter's wakeAt is not later than due
  * time plus TIMER_BACKUP_NS. `timerKeepLocked` repairs it whenever it may have been broken.
  */
+import { racyPoint } from "#atomics";
+import { assertHeld } from "#field";
 import type { Kthread } from "../arena/kthread.js";
 import { TIMER_BACKUP_NS, TIMERS_PER_CALL } from "../limits.js";
 import { Waitq, Waitrec, wakeAsyncLocked, wakeOneLocked } from "../sync/wait.js";
@@ -22,6 +24,7 @@ import {
   Kqueue,
   type KqueuePtr,
   kqWaitq,
+  LOOK_NEVER,
 } from "./structs.js";
 
 const ENTRY_WORDS = 4;
@@ -30,99 +33,189 @@ const TWO_32 = 4_294_967_296;
 /** No timer is armed. */
 export const NO_DUE = Number.POSITIVE_INFINITY;
 
+// Constants of this module are folded into the code; imported ones are loads. The words of an entry
+// are its due time (low, high), its knote, and its serial number.
+const HEAP = Kqueue.heap.offset;
+const COUNT = Kqueue.heapCount.offset;
+const SERIAL = Kqueue.heapSerial.offset;
+const LOOK = Kqueue.look.offset;
+const WAITERS = Kqueue.waitq.offset + Waitq.head.offset;
+const ASYNC_WAITERS = Kqueue.waitq.offset + Waitq.asyncHead.offset;
+const WATCHED = Kqueue.watched.offset;
+const COLD = Knote.cold.offset;
+const STATUS_FLAGS = Knote.status.offset;
+const INDEX = Kncold.heapIndex.offset;
+const DUE = Kncold.due.offset;
+const ARMED = KN_ARMED;
+const NEVER = LOOK_NEVER;
+/** Due times from here on are too far away to be looked at more closely. */
+const LOOK_HI_MAX = 0x7ffff;
+const LOOK_HI_SHIFT = 12;
+const LOOK_LO_SHIFT = 20;
+
 /** Words of a heap of `entries` entries. */
 export function heapBytesWords(entries: number): number {
   return entries * ENTRY_WORDS;
 }
 
-/** Whether entry i of the heap at `h` is due before entry j. */
-function before(a: Int32Array, h: number, i: number, j: number): boolean {
-  const x = h + i * ENTRY_WORDS;
-  const y = h + j * ENTRY_WORDS;
+/** Whether the entry at word x is due before that of these words. */
+function isBefore(a: Int32Array, x: number, lo: number, hi: number, serial: number): boolean {
   const hiX = a[x + 1] as number;
-  const hiY = a[y + 1] as number;
-  if (hiX !== hiY) return hiX < hiY;
-  const loX = (a[x] as number) >>> 0;
-  const loY = (a[y] as number) >>> 0;
-  if (loX !== loY) return loX < loY;
-  return (((a[x + 3] as number) - (a[y + 3] as number)) | 0) < 0;
+  if (hiX !== hi) return hiX < hi;
+  const loX = a[x] as number;
+  if (loX !== lo) return loX >>> 0 < lo >>> 0;
+  return (((a[x + 3] as number) - serial) | 0) < 0;
 }
 
-function swap(k: Kthread, h: number, i: number, j: number): void {
-  const a = k.a;
+/** Move the entry at word `from` to place i, whose word is `to`. */
+function entryMove(a: Int32Array, from: number, to: number, i: number): void {
+  const kn = a[from + 2] as number;
+  a[to] = a[from] as number;
+  a[to + 1] = a[from + 1] as number;
+  a[to + 2] = kn;
+  a[to + 3] = a[from + 3] as number;
+  a[(a[kn + COLD] as number) + INDEX] = i;
+}
+
+/** Write an entry at place i. */
+function entryPut(
+  a: Int32Array,
+  h: number,
+  i: number,
+  lo: number,
+  hi: number,
+  kn: number,
+  serial: number,
+): void {
   const x = h + i * ENTRY_WORDS;
-  const y = h + j * ENTRY_WORDS;
-  for (let w = 0; w < ENTRY_WORDS; w++) {
-    const t = a[x + w] as number;
-    a[x + w] = a[y + w] as number;
-    a[y + w] = t;
-  }
-  Kncold.heapIndex.set(k, Knote.cold.get(k, a[x + 2] as KnotePtr), i);
-  Kncold.heapIndex.set(k, Knote.cold.get(k, a[y + 2] as KnotePtr), j);
+  a[x] = lo;
+  a[x + 1] = hi;
+  a[x + 2] = kn;
+  a[x + 3] = serial;
+  a[(a[kn + COLD] as number) + INDEX] = i;
 }
 
-function siftUp(k: Kthread, h: number, from: number): number {
+/** Place for an entry of these words, at the hole `from` or above it; what is on the way moves. */
+function siftUp(
+  a: Int32Array,
+  h: number,
+  from: number,
+  lo: number,
+  hi: number,
+  serial: number,
+): number {
   let i = from;
   while (i > 0) {
     const parent = (i - 1) >> 2;
-    if (!before(k.a, h, i, parent)) break;
-    swap(k, h, i, parent);
+    const x = h + parent * ENTRY_WORDS;
+    if (isBefore(a, x, lo, hi, serial)) break;
+    entryMove(a, x, h + i * ENTRY_WORDS, i);
     i = parent;
   }
   return i;
 }
 
-function siftDown(k: Kthread, h: number, from: number, count: number): void {
+/** The same downwards, in a heap of `count` entries. */
+function siftDown(
+  a: Int32Array,
+  h: number,
+  from: number,
+  count: number,
+  lo: number,
+  hi: number,
+  serial: number,
+): number {
   let i = from;
   for (;;) {
     const first = i * ARITY + 1;
-    if (first >= count) return;
+    if (first >= count) return i;
     let least = first;
+    let x = h + first * ENTRY_WORDS;
     const end = Math.min(first + ARITY, count);
-    for (let c = first + 1; c < end; c++) if (before(k.a, h, c, least)) least = c;
-    if (!before(k.a, h, least, i)) return;
-    swap(k, h, i, least);
+    for (let c = first + 1; c < end; c++) {
+      const y = h + c * ENTRY_WORDS;
+      if (isBefore(a, y, a[x] as number, a[x + 1] as number, a[x + 3] as number)) {
+        least = c;
+        x = y;
+      }
+    }
+    if (!isBefore(a, x, lo, hi, serial)) return i;
+    entryMove(a, x, h + i * ENTRY_WORDS, i);
     i = least;
   }
 }
 
+/** Publish when polls without the lock have to look; after every change of the first entry. */
+function lookPublishLocked(a: Int32Array, kq: number): void {
+  let look = NEVER;
+  if (a[kq + COUNT] !== 0) {
+    const h = a[kq + HEAP] as number;
+    const hi = Math.min(a[h + 1] as number, LOOK_HI_MAX);
+    look = (hi << LOOK_HI_SHIFT) | ((a[h] as number) >>> LOOK_LO_SHIFT);
+    if (look === NEVER) look--;
+  }
+  racyPoint(a, kq + LOOK);
+  a[kq + LOOK] = look;
+}
+
 /** When the queue's next timer is due, or NO_DUE. */
 export function timerNextLocked(k: Kthread, kq: KqueuePtr): number {
-  if (Kqueue.heapCount.get(k, kq) === 0) return NO_DUE;
-  const h = Kqueue.heap.get(k, kq);
-  return (k.a[h + 1] as number) * TWO_32 + ((k.a[h] as number) >>> 0);
+  const a = k.a;
+  if (a[kq + COUNT] === 0) return NO_DUE;
+  const h = a[kq + HEAP] as number;
+  return (a[h + 1] as number) * TWO_32 + ((a[h] as number) >>> 0);
 }
 
 /** Put a knote into the heap for its due time. The heap has room: see heapWanted. */
 export function timerArmLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, due: number): void {
-  const cold = Knote.cold.get(k, kn);
-  const h = Kqueue.heap.get(k, kq);
-  const i = Kqueue.heapCount.get(k, kq);
-  Kncold.due.setNumber(k, cold, due);
-  const x = h + i * ENTRY_WORDS;
-  k.a[x] = Kncold.due.lo(k, cold);
-  k.a[x + 1] = Kncold.due.hi(k, cold);
-  k.a[x + 2] = kn;
-  k.a[x + 3] = Kqueue.heapSerial.add(k, kq, 1);
-  Kncold.heapIndex.set(k, cold, i);
-  Kqueue.heapCount.set(k, kq, i + 1);
-  Knote.status.or(k, kn, KN_ARMED);
-  if (siftUp(k, h, i) === 0) {
-    timerKeepLocked(k, kq);
-    queueTouchedLocked(k, kq, false);
-  }
+  assertHeld(k, Kqueue.lock.at(kq));
+  const a = k.a;
+  const lo = due | 0;
+  const hi = Math.floor(due / TWO_32) | 0;
+  const cold = a[kn + COLD] as number;
+  a[cold + DUE] = lo;
+  a[cold + DUE + 1] = hi;
+  const h = a[kq + HEAP] as number;
+  const count = a[kq + COUNT] as number;
+  const serial = ((a[kq + SERIAL] as number) + 1) | 0;
+  a[kq + SERIAL] = serial;
+  a[kq + COUNT] = count + 1;
+  a[kn + STATUS_FLAGS] = (a[kn + STATUS_FLAGS] as number) | ARMED;
+  const i = siftUp(a, h, count, lo, hi, serial);
+  entryPut(a, h, i, lo, hi, kn, serial);
+  if (i === 0) firstChangedLocked(k, kq);
+}
+
+/** The next due time of the queue is another one: waiters, polls and parents have to know. */
+function firstChangedLocked(k: Kthread, kq: KqueuePtr): void {
+  const a = k.a;
+  lookPublishLocked(a, kq);
+  if (a[kq + WAITERS] !== 0 || a[kq + ASYNC_WAITERS] !== 0) timerKeepLocked(k, kq);
+  if (a[kq + WATCHED] !== 0) queueTouchedLocked(k, kq, false);
 }
 
 /** Take a KN_ARMED knote out of the heap. */
 export function timerDisarmLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
-  if ((Knote.status.get(k, kn) & KN_ARMED) === 0) return;
-  const h = Kqueue.heap.get(k, kq);
-  const last = Kqueue.heapCount.get(k, kq) - 1;
-  const i = Kncold.heapIndex.get(k, Knote.cold.get(k, kn));
-  if (i !== last) swap(k, h, i, last);
-  Kqueue.heapCount.set(k, kq, last);
-  Knote.status.clear(k, kn, KN_ARMED);
-  if (i !== last && siftUp(k, h, i) === i) siftDown(k, h, i, last);
+  assertHeld(k, Kqueue.lock.at(kq));
+  const a = k.a;
+  const word = a[kn + STATUS_FLAGS] as number;
+  if ((word & ARMED) === 0) return;
+  a[kn + STATUS_FLAGS] = word & ~ARMED;
+  const h = a[kq + HEAP] as number;
+  const last = (a[kq + COUNT] as number) - 1;
+  const i = a[(a[kn + COLD] as number) + INDEX] as number;
+  a[kq + COUNT] = last;
+  if (i !== last) {
+    // The last entry fills the hole, or what is above or below it does.
+    const x = h + last * ENTRY_WORDS;
+    const lo = a[x] as number;
+    const hi = a[x + 1] as number;
+    const serial = a[x + 3] as number;
+    let to = siftUp(a, h, i, lo, hi, serial);
+    if (to === i) to = siftDown(a, h, i, last, lo, hi, serial);
+    entryPut(a, h, to, lo, hi, a[x + 2] as number, serial);
+  }
+  if (i === 0) lookPublishLocked(a, kq);
 }
 
 /** What happens to a knote whose time has come; the filter decides. Returns the next due time. */
@@ -141,15 +234,25 @@ export function timersRunLocked(k: Kthread, kq: KqueuePtr, now: number, expire: 
     if (next === NO_DUE) {
       timerDisarmLocked(k, kq, kn);
     } else {
-      const cold = Knote.cold.get(k, kn);
-      Kncold.due.setNumber(k, cold, next);
-      k.a[h] = Kncold.due.lo(k, cold);
-      k.a[h + 1] = Kncold.due.hi(k, cold);
-      siftDown(k, h, 0, Kqueue.heapCount.get(k, kq));
+      againLocked(k.a, kq, kn, next);
     }
     ran++;
   }
   return ran > 0;
+}
+
+/** The first entry of the heap has a new due time. */
+function againLocked(a: Int32Array, kq: number, kn: number, due: number): void {
+  const lo = due | 0;
+  const hi = Math.floor(due / TWO_32) | 0;
+  const cold = a[kn + COLD] as number;
+  a[cold + DUE] = lo;
+  a[cold + DUE + 1] = hi;
+  const h = a[kq + HEAP] as number;
+  const serial = a[h + 3] as number;
+  const i = siftDown(a, h, 0, a[kq + COUNT] as number, lo, hi, serial);
+  entryPut(a, h, i, lo, hi, kn, serial);
+  lookPublishLocked(a, kq);
 }
 
 /** Somebody among the waiters must wake in time for the next timer; see the top of this file. */

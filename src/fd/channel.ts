@@ -53,8 +53,19 @@ export const CHANNEL_END = -0x30000;
 /** The record does not fit the buffer; nothing was taken. `channelNeed` tells its length. */
 export const CHANNEL_SHORT = -0x30001;
 
+// Constants of this module are folded into the code; imported ones are loads.
+const FILE = Obj.file.offset;
+const FILE2 = Obj.file2.offset;
+const CLOSED = Pipe.closed.offset;
+const SIZE = Pipe.size.offset;
+const COUNT = Pipe.count.offset;
+const RECORDS = Pipe.records.offset;
+const SENT = Pipe.sent.offset;
+const TAKEN = Pipe.taken.offset;
+
 /**
- * Send one record; `fp` 0 stands for the channel itself. Returns 0, -EMSGSIZE, -EAGAIN, -EPIPE
+ * Send one record; `fp` 0 stands for the channel itself. `words` is the memory of `bytes` as words,
+ * if the caller has it so, or null. Returns 0, -EMSGSIZE, -EAGAIN, -EPIPE
  * after the end, -EBADF. May sleep.
  */
 export function channelSend(
@@ -64,15 +75,19 @@ export function channelSend(
   nonblock: boolean,
   bytes: Uint8Array,
   length: number,
+  words: Int32Array | null,
 ): number {
+  const need = recordBytes(length);
   if (!objectLockFirst(k, p)) return -EAGAIN;
+  const a = k.a;
   for (;;) {
-    if (fp !== 0 && Obj.file2.get(k, p) !== fp) return objectDone(k, p, -EBADF);
-    if (Pipe.closed.get(k, p) !== 0) return objectDone(k, p, -EPIPE);
-    if (recordBytes(length) > Pipe.size.get(k, p)) return objectDone(k, p, -EMSGSIZE);
-    if (recordBytes(length) <= Pipe.size.get(k, p) - Pipe.count.get(k, p)) {
-      recordPutLocked(k, p, bytes, 0, length);
-      Pipe.sent.add(k, p, 1);
+    if (fp !== 0 && a[p + FILE2] !== fp) return objectDone(k, p, -EBADF);
+    if (a[p + CLOSED] !== 0) return objectDone(k, p, -EPIPE);
+    const size = a[p + SIZE] as number;
+    if (need > size) return objectDone(k, p, -EMSGSIZE);
+    if (need <= size - (a[p + COUNT] as number)) {
+      recordPutLocked(k, p, bytes, 0, length, words);
+      a[p + SENT] = ((a[p + SENT] as number) + 1) | 0;
       changedLocked(k, p);
       return objectDone(k, p, 0);
     }
@@ -82,8 +97,8 @@ export function channelSend(
 }
 
 /**
- * Take one record. Returns its length, CHANNEL_END, CHANNEL_SHORT when it is longer than the
- * buffer, -EAGAIN, -EBADF. May sleep.
+ * Take one record; `words` as for channelSend. Returns its length, CHANNEL_END, CHANNEL_SHORT when
+ * it is longer than the buffer, -EAGAIN, -EBADF. May sleep.
  */
 export function channelReceive(
   k: Kthread,
@@ -91,18 +106,20 @@ export function channelReceive(
   fp: FilePtr,
   nonblock: boolean,
   into: Uint8Array,
+  words: Int32Array | null,
 ): number {
   if (!objectLockFirst(k, p)) return -EAGAIN;
+  const a = k.a;
   for (;;) {
-    if (Obj.file.get(k, p) !== fp) return objectDone(k, p, -EBADF);
-    if (Pipe.records.get(k, p) > 0) {
+    if (a[p + FILE] !== fp) return objectDone(k, p, -EBADF);
+    if ((a[p + RECORDS] as number) > 0) {
       if (recordLengthLocked(k, p) > into.length) {
         // The wake that brought us here was for the record, which stays.
         passOnLocked(k, p);
         return objectDone(k, p, CHANNEL_SHORT);
       }
-      const n = recordTakeLocked(k, p, into, into.length);
-      Pipe.taken.add(k, p, 1);
+      const n = recordTakeLocked(k, p, into, into.length, words);
+      a[p + TAKEN] = ((a[p + TAKEN] as number) + 1) | 0;
       changedLocked(k, p);
       return objectDone(k, p, n);
     }
@@ -169,7 +186,7 @@ export function exitsPost(k: Kthread, bytes: Uint8Array, length: number): void {
   mutexLock(k, lock, RANK_THREADS);
   let p = Super.exitWatchers.get(k, SUPER) as PipePtr;
   while (p !== 0) {
-    channelSend(k, p, NIL, true, bytes, length);
+    channelSend(k, p, NIL, true, bytes, length, null);
     p = Pipe.exitNext.get(k, p) as PipePtr;
   }
   mutexUnlock(k, lock);

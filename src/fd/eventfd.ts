@@ -12,6 +12,7 @@
  * The counter goes from 0 to TOP = 2^64 - 2. A write that does not fit whole waits; a read of 0
  * waits. Each accepted operation, a write of 0 too, is an edge for every knote.
  */
+import { racyPoint } from "#atomics";
 import { EAGAIN, EBADF, EINVAL } from "../abi/errno.js";
 import { EVFILT_READ, EVFILT_WRITE } from "../abi/event.js";
 import { EFD_SEMAPHORE, O_NONBLOCK } from "../abi/fcntl.js";
@@ -53,13 +54,13 @@ import {
   objectLockFirst,
   objectRetireLocked,
   objectUnlock,
-  viewOf,
 } from "../kern/object.js";
 import { VIEW_DATA_MAX } from "../limits.js";
 import {
   REASON_CLOSED,
   REASON_WOKEN,
   WAITQ_WORDS,
+  Waitq,
   type WaitqPtr,
   waitqInit,
   wakeAllLocked,
@@ -89,7 +90,6 @@ export const LANE_SLOW = 0x40000000;
 /** Largest value of the fast lane. */
 const LANE_MAX = 0x3fffffff;
 
-const COUNT = Eventfd.count.offset;
 const TOP_LO = -2;
 const TOP_HI = -1;
 const INT64_MAX_LO = -1;
@@ -125,22 +125,43 @@ export function eventfdMake(k: Kthread, initval: number, flags: number, fastLane
   return fp;
 }
 
-/** State as the knotes see it; object lock held (or the object not yet published). */
+// Constants of this module are folded into the code; imported ones are loads.
+const FILE = Obj.file.offset;
+const KLIST = Obj.klist.offset;
+const READ_VIEW = Obj.readView.offset;
+const WRITE_VIEW = Obj.writeView.offset;
+const EDGE = Obj.edge.offset;
+const EXACT_READ = Obj.exactRead.offset;
+const EXACT_WRITE = Obj.exactWrite.offset;
+const FILE_GENERATION = File.generation.offset;
+const COUNT = Eventfd.count.offset;
+const LANE = Eventfd.lane.offset;
+const SEMAPHORE = Eventfd.semaphore.offset;
+const READERS = Eventfd.readers.offset + Waitq.head.offset;
+const WRITERS = Eventfd.writers.offset + Waitq.head.offset;
+const VIEW_MAX = VIEW_DATA_MAX;
+const SLOW = LANE_SLOW;
+
+/**
+ * State as the knotes see it; object lock held (or the object not yet published). READ tells
+ * min(count, 2^63 - 1), WRITE min(TOP - count, 2^63 - 1).
+ */
 function publishViews(k: Kthread, p: EventfdPtr): void {
-  const lo = Eventfd.count.lo(k, p);
-  const hi = Eventfd.count.hi(k, p);
-  const small = hi === 0 && lo >= 0 && lo < VIEW_DATA_MAX;
-  Obj.readView.publish(k, p, small ? lo : VIEW_DATA_MAX);
-  // READ: min(count, 2^63 - 1).
-  if (hi < 0) Obj.exactRead.setWords(k, p, INT64_MAX_LO, INT64_MAX_HI);
-  else Obj.exactRead.setWords(k, p, lo, hi);
-  // WRITE: min(TOP - count, 2^63 - 1).
+  const a = k.a;
+  const lo = a[p + COUNT] as number;
+  const hi = a[p + COUNT + 1] as number;
+  const small = hi === 0 && lo >= 0 && lo < VIEW_MAX;
+  racyPoint(a, p + READ_VIEW);
+  a[p + READ_VIEW] = small ? lo : VIEW_MAX;
+  a[p + EXACT_READ] = hi < 0 ? INT64_MAX_LO : lo;
+  a[p + EXACT_READ + 1] = hi < 0 ? INT64_MAX_HI : hi;
   const restLo = (TOP_LO - lo) | 0;
   const restHi = (TOP_HI - hi - (TOP_LO >>> 0 < lo >>> 0 ? 1 : 0)) | 0;
-  const little = restHi === 0 && restLo >= 0 && restLo < VIEW_DATA_MAX;
-  Obj.writeView.publish(k, p, viewOf(little ? restLo : VIEW_DATA_MAX, false));
-  if (restHi < 0) Obj.exactWrite.setWords(k, p, INT64_MAX_LO, INT64_MAX_HI);
-  else Obj.exactWrite.setWords(k, p, restLo, restHi);
+  const little = restHi === 0 && restLo >= 0 && restLo < VIEW_MAX;
+  racyPoint(a, p + WRITE_VIEW);
+  a[p + WRITE_VIEW] = little ? restLo : VIEW_MAX;
+  a[p + EXACT_WRITE] = restHi < 0 ? INT64_MAX_LO : restLo;
+  a[p + EXACT_WRITE + 1] = restHi < 0 ? INT64_MAX_HI : restHi;
 }
 
 /** Leave the fast lane for good; object lock held. The views are right afterwards. */
@@ -210,11 +231,13 @@ export function counterRead(
 
 /** After an accepted operation: views, knotes, and one waiter of each side that can go on. */
 function changedLocked(k: Kthread, p: EventfdPtr): void {
+  const a = k.a;
   // The edge comes before the views: views that are not right show that it may be missing.
-  Obj.edge.publish(k, p, (Obj.edge.hint(k, p) + 1) | 0);
+  racyPoint(a, p + EDGE);
+  a[p + EDGE] = ((a[p + EDGE] as number) + 1) | 0;
   publishViews(k, p);
-  if (Obj.klist.get(k, p) !== 0) klistTellLocked(k, p);
-  passOnLocked(k, p);
+  if (a[p + KLIST] !== 0) klistTellLocked(k, p);
+  if (a[p + READERS] !== 0 || a[p + WRITERS] !== 0) passOnLocked(k, p);
 }
 
 /**
@@ -261,12 +284,17 @@ export interface Taken {
 }
 
 /** Whether a value fits on top of the counter, unsigned; object lock held. */
-function fitsLocked(k: Kthread, p: EventfdPtr, lo: number, hi: number): boolean {
-  const countLo = Eventfd.count.lo(k, p);
+function fitsLocked(a: Int32Array, p: number, lo: number, hi: number): boolean {
+  const countLo = a[p + COUNT] as number;
   const restLo = (TOP_LO - countLo) >>> 0;
   const borrow = TOP_LO >>> 0 < countLo >>> 0 ? 1 : 0;
-  const restHi = (TOP_HI - Eventfd.count.hi(k, p) - borrow) >>> 0;
+  const restHi = (TOP_HI - (a[p + COUNT + 1] as number) - borrow) >>> 0;
   return hi >>> 0 < restHi || (hi >>> 0 === restHi && lo >>> 0 <= restLo);
+}
+
+/** Whether the object is that of this file, and the file the one that was named. */
+function isOf(a: Int32Array, p: number, fp: number, generation: number): boolean {
+  return a[p + FILE] === fp && a[fp + FILE_GENERATION] === generation;
 }
 
 /** read(2) in words. Returns 8, -EAGAIN, -EBADF. May sleep if `nonblock` is false. */
@@ -279,21 +307,20 @@ export function eventfdRead(
   into: Taken,
 ): number {
   if (!objectLockFirst(k, p)) return -EAGAIN;
+  const a = k.a;
   for (;;) {
-    if (Obj.file.get(k, p) !== fp || File.generation.get(k, fp) !== generation) {
-      return objectDone(k, p, -EBADF);
-    }
-    slowLocked(k, p);
-    const lo = Eventfd.count.lo(k, p);
-    const hi = Eventfd.count.hi(k, p);
+    if (!isOf(a, p, fp, generation)) return objectDone(k, p, -EBADF);
+    if (a[p + LANE] !== SLOW) slowLocked(k, p);
+    const lo = a[p + COUNT] as number;
+    const hi = a[p + COUNT + 1] as number;
     if ((lo | hi) !== 0) {
-      const one = Eventfd.semaphore.get(k, p) === 1;
+      const one = a[p + SEMAPHORE] === 1;
       into.lo = one ? 1 : lo;
       into.hi = one ? 0 : hi;
-      if (one) Eventfd.count.setWords(k, p, (lo - 1) | 0, lo === 0 ? (hi - 1) | 0 : hi);
-      else Eventfd.count.setWords(k, p, 0, 0);
+      a[p + COUNT] = one ? (lo - 1) | 0 : 0;
+      a[p + COUNT + 1] = one ? (hi - (lo === 0 ? 1 : 0)) | 0 : 0;
       changedLocked(k, p);
-      return objectDone(k, p, 8);
+      return objectDone(k, p, BYTES);
     }
     if (nonblock) return objectDone(k, p, -EAGAIN);
     objectSleep(k, p, readers(p));
@@ -312,17 +339,16 @@ export function eventfdWrite(
 ): number {
   if ((lo & hi) === -1) return -EINVAL;
   if (!objectLockFirst(k, p)) return -EAGAIN;
+  const a = k.a;
   for (;;) {
-    if (Obj.file.get(k, p) !== fp || File.generation.get(k, fp) !== generation) {
-      return objectDone(k, p, -EBADF);
-    }
-    slowLocked(k, p);
-    if (fitsLocked(k, p, lo, hi)) {
-      const sum = (Eventfd.count.lo(k, p) >>> 0) + (lo >>> 0);
-      const carry = sum > 0xffffffff ? 1 : 0;
-      Eventfd.count.setWords(k, p, sum | 0, (Eventfd.count.hi(k, p) + hi + carry) | 0);
+    if (!isOf(a, p, fp, generation)) return objectDone(k, p, -EBADF);
+    if (a[p + LANE] !== SLOW) slowLocked(k, p);
+    if (fitsLocked(a, p, lo, hi)) {
+      const sum = ((a[p + COUNT] as number) >>> 0) + (lo >>> 0);
+      a[p + COUNT] = sum | 0;
+      a[p + COUNT + 1] = ((a[p + COUNT + 1] as number) + hi + (sum > 0xffffffff ? 1 : 0)) | 0;
       changedLocked(k, p);
-      return objectDone(k, p, 8);
+      return objectDone(k, p, BYTES);
     }
     if (nonblock) return objectDone(k, p, -EAGAIN);
     objectSleep(k, p, writers(p));

@@ -7,6 +7,7 @@
  * Everything is guarded by the object's lock; the buffer belongs to the object and is touched
  * under that lock only. pipe.ts and channel.ts have the operations.
  */
+import { racyPoint } from "#atomics";
 import type { Kthread } from "../arena/kthread.js";
 import {
   defineStruct,
@@ -30,6 +31,7 @@ import {
   REASON_CLOSED,
   REASON_WOKEN,
   WAITQ_WORDS,
+  Waitq,
   type WaitqPtr,
   waitqInit,
   wakeAllLocked,
@@ -131,25 +133,36 @@ export function pipePublished(k: Kthread, p: PipePtr): void {
   published(k, Pipe.buffer.get(k, p));
 }
 
-/** Payload bytes that can be read; an empty record counts as one byte, so that it is seen. */
-function readableLocked(k: Kthread, p: PipePtr): number {
-  const payload = Pipe.payload.get(k, p);
-  return payload === 0 && Pipe.records.get(k, p) > 0 ? 1 : payload;
-}
-
-/** Bytes that a writer could write now. */
-function freeLocked(k: Kthread, p: PipePtr): number {
-  const free = Pipe.size.get(k, p) - Pipe.count.get(k, p);
-  return Pipe.packet.get(k, p) === 0 ? free : Math.max(0, free - HEADER_BYTES);
-}
+// Constants of this module are folded into the code; imported ones are loads.
+const KLIST = Obj.klist.offset;
+const READ_VIEW = Obj.readView.offset;
+const WRITE_VIEW = Obj.writeView.offset;
+const EDGE = Obj.edge.offset;
+const BUFFER = Pipe.buffer.offset;
+const SIZE = Pipe.size.offset;
+const HEAD = Pipe.head.offset;
+const COUNT = Pipe.count.offset;
+const PAYLOAD = Pipe.payload.offset;
+const RECORDS = Pipe.records.offset;
+const PACKET = Pipe.packet.offset;
+const CLOSED = Pipe.closed.offset;
+const READERS = Pipe.readers.offset + Waitq.head.offset;
+const WRITERS = Pipe.writers.offset + Waitq.head.offset;
 
 /** State as the knotes see it. Without a reader, data to write is 0 and EOF is set. */
 function publishViews(k: Kthread, p: PipePtr): void {
-  const closed = Pipe.closed.get(k, p);
+  const a = k.a;
+  const closed = a[p + CLOSED] as number;
+  const payload = a[p + PAYLOAD] as number;
+  // An empty record counts as one byte, so that it is seen.
+  const readable = payload === 0 && (a[p + RECORDS] as number) > 0 ? 1 : payload;
+  let free = (a[p + SIZE] as number) - (a[p + COUNT] as number);
+  if (a[p + PACKET] !== 0) free = Math.max(0, free - HEADER_BYTES);
   const noReader = (closed & PIPE_NO_READER) !== 0;
-  const noWriter = (closed & PIPE_NO_WRITER) !== 0;
-  Obj.readView.publish(k, p, viewOf(readableLocked(k, p), noWriter));
-  Obj.writeView.publish(k, p, viewOf(noReader ? 0 : freeLocked(k, p), noReader));
+  racyPoint(a, p + READ_VIEW);
+  a[p + READ_VIEW] = viewOf(readable, (closed & PIPE_NO_WRITER) !== 0);
+  racyPoint(a, p + WRITE_VIEW);
+  a[p + WRITE_VIEW] = viewOf(noReader ? 0 : free, noReader);
 }
 
 /**
@@ -165,11 +178,14 @@ export function passOnLocked(k: Kthread, p: PipePtr): void {
 
 /** After an accepted operation or a change of the ends: views, knotes, and who can go on. */
 export function changedLocked(k: Kthread, p: PipePtr): void {
+  const a = k.a;
   // The edge comes before the views: views that are not right show that it may be missing.
-  Obj.edge.publish(k, p, (Obj.edge.hint(k, p) + 1) | 0);
+  racyPoint(a, p + EDGE);
+  a[p + EDGE] = ((a[p + EDGE] as number) + 1) | 0;
   publishViews(k, p);
-  if (Obj.klist.get(k, p) !== 0) klistTellLocked(k, p);
-  if (Pipe.closed.get(k, p) !== 0) {
+  if (a[p + KLIST] !== 0) klistTellLocked(k, p);
+  if (a[p + READERS] === 0 && a[p + WRITERS] === 0) return;
+  if (a[p + CLOSED] !== 0) {
     wakeAllLocked(k, readers(p), REASON_WOKEN);
     wakeAllLocked(k, writers(p), REASON_WOKEN);
     return;
@@ -256,6 +272,8 @@ export function peekLocked(
   copyBytes(into, to + first, k.bytes, base, length - first);
 }
 
+/** Up to this many bytes a loop over words beats the set-up of a bulk copy. */
+const WORDS_BYTES = 192;
 /** Below this many bytes a loop beats the set-up of a bulk copy. */
 const LOOP_BYTES = 48;
 
@@ -277,11 +295,6 @@ function copyBytes(
 export function consumeLocked(k: Kthread, p: PipePtr, length: number): void {
   ringDropLocked(k, p, length, length, 0);
 }
-
-const HEAD = Pipe.head.offset;
-const COUNT = Pipe.count.offset;
-const PAYLOAD = Pipe.payload.offset;
-const RECORDS = Pipe.records.offset;
 
 /** Drop bytes at the start of the ring, of which some are payload, and records; in one run. */
 function ringDropLocked(
@@ -309,29 +322,90 @@ export function recordLengthLocked(k: Kthread, p: PipePtr): number {
   return k.a[Pipe.buffer.get(k, p) + (Pipe.head.get(k, p) >> 2)] as number;
 }
 
-/** Append a record that fits; object lock held. */
+/** Copy words from or to a ring of words, around its end. */
+function ringPut(
+  a: Int32Array,
+  ring: number,
+  size: number,
+  at: number,
+  from: Int32Array,
+  n: number,
+): void {
+  const first = Math.min(n, size - at);
+  for (let i = 0; i < first; i++) a[ring + at + i] = from[i] as number;
+  for (let i = first; i < n; i++) a[ring + i - first] = from[i] as number;
+}
+
+function ringTake(
+  a: Int32Array,
+  ring: number,
+  size: number,
+  at: number,
+  to: Int32Array,
+  n: number,
+): void {
+  const first = Math.min(n, size - at);
+  for (let i = 0; i < first; i++) to[i] = a[ring + at + i] as number;
+  for (let i = first; i < n; i++) to[i] = a[ring + i - first] as number;
+}
+
+/**
+ * Append a record that fits; object lock held. `words` is the memory of `bytes` from its start, if
+ * the caller has it as words: short records are copied by words then.
+ */
 export function recordPutLocked(
   k: Kthread,
   p: PipePtr,
   bytes: Uint8Array,
   from: number,
   length: number,
+  words: Int32Array | null,
 ): void {
-  const size = Pipe.size.get(k, p);
-  const at = (Pipe.head.get(k, p) + Pipe.count.get(k, p)) % size;
-  k.a[Pipe.buffer.get(k, p) + (at >> 2)] = length;
-  Pipe.count.add(k, p, HEADER_BYTES);
-  putLocked(k, p, bytes, from, length);
-  Pipe.count.add(k, p, recordBytes(length) - HEADER_BYTES - length);
-  Pipe.records.add(k, p, 1);
-  Pipe.payload.add(k, p, length);
+  const a = k.a;
+  const size = a[p + SIZE] as number;
+  const count = a[p + COUNT] as number;
+  const ring = a[p + BUFFER] as number;
+  let at = (a[p + HEAD] as number) + count;
+  if (at >= size) at -= size;
+  const head = ring + (at >> 2);
+  if (words !== null && length <= WORDS_BYTES) {
+    at += HEADER_BYTES;
+    if (at === size) at = 0;
+    ringPut(a, ring, size >> 2, at >> 2, words, (length + 3) >> 2);
+  } else {
+    a[p + COUNT] = count + HEADER_BYTES;
+    putLocked(k, p, bytes, from, length);
+  }
+  const records = (a[p + RECORDS] as number) + 1;
+  const payload = (a[p + PAYLOAD] as number) + length;
+  const all = count + recordBytes(length);
+  // One run: from now on it was sent.
+  a[head] = length;
+  a[p + COUNT] = all;
+  a[p + RECORDS] = records;
+  a[p + PAYLOAD] = payload;
 }
 
-/** Take the oldest record, as much of it as fits; returns the bytes copied. */
-export function recordTakeLocked(k: Kthread, p: PipePtr, into: Uint8Array, room: number): number {
-  const length = recordLengthLocked(k, p);
+/** Take the oldest record, as much of it as fits; returns the bytes copied. `words` as for put. */
+export function recordTakeLocked(
+  k: Kthread,
+  p: PipePtr,
+  into: Uint8Array,
+  room: number,
+  words: Int32Array | null,
+): number {
+  const a = k.a;
+  const size = a[p + SIZE] as number;
+  const head = a[p + HEAD] as number;
+  const ring = a[p + BUFFER] as number;
+  const length = a[ring + (head >> 2)] as number;
   const n = Math.min(length, room);
-  peekLocked(k, p, HEADER_BYTES, into, 0, n);
+  if (words !== null && n === length && n <= WORDS_BYTES) {
+    const at = head + HEADER_BYTES === size ? 0 : head + HEADER_BYTES;
+    ringTake(a, ring, size >> 2, at >> 2, words, (n + 3) >> 2);
+  } else {
+    peekLocked(k, p, HEADER_BYTES, into, 0, n);
+  }
   ringDropLocked(k, p, recordBytes(length), length, 1);
   return n;
 }
@@ -348,7 +422,7 @@ export function writeSomeLocked(
   if (Pipe.packet.get(k, p) === 1) {
     const n = Math.min(length, Pipe.recordMax.get(k, p));
     if (recordBytes(n) > free) return 0;
-    recordPutLocked(k, p, bytes, from, n);
+    recordPutLocked(k, p, bytes, from, n, null);
     return n;
   }
   // A short write goes in whole, and so does the rest of a long one that has become short.

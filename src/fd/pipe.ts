@@ -121,7 +121,7 @@ export function pipeRead(
     if (Pipe.count.get(k, p) > 0) {
       let n: number;
       if (Pipe.packet.get(k, p) === 1) {
-        n = recordTakeLocked(k, p, into, room);
+        n = recordTakeLocked(k, p, into, room, null);
       } else {
         n = Math.min(room, Pipe.count.get(k, p));
         peekLocked(k, p, 0, into, 0, n);

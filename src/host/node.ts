@@ -5,6 +5,8 @@
  */
 import { errorMonitor } from "node:events";
 import { availableParallelism } from "node:os";
+// The global of this name is a getter, which costs as much again as the clock.
+import { performance } from "node:perf_hooks";
 import { pathToFileURL } from "node:url";
 import { BroadcastChannel, SHARE_ENV, threadId, Worker } from "node:worker_threads";
 import type { ThreadHost } from "../arena/kthread.js";

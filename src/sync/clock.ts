@@ -26,6 +26,20 @@ export function clockMonotonic(k: Kthread): number {
 }
 
 /**
+ * Monotonic time of the call in progress, read at most once in it (60 ns): every time span that a
+ * call is given counts from some moment of that call. `callBegin` has forgotten the last one's.
+ */
+export function callNow(k: Kthread): number {
+  if (k.callNs < 0) k.callNs = clockMonotonic(k);
+  return k.callNs;
+}
+
+/** A call begins that may ask for its time. */
+export function callBegin(k: Kthread): void {
+  k.callNs = -1;
+}
+
+/**
  * Nanoseconds since 1970. A bigint, because today's date in nanoseconds is beyond what a number
  * holds exactly; only absolute timers ask for it.
  */

@@ -32,6 +32,8 @@ import { WORD_SLEEPING, WORD_SPINNING, WORD_WOKEN } from "./wait.js";
 export const NEVER = Number.POSITIVE_INFINITY;
 /** Loads between two looks at the clock: about half a microsecond. */
 const LOADS_PER_LOOK = 48;
+/** Loads before a spinner counts as one: about a microsecond. */
+const BURST_LOADS = 96;
 
 /** Whether a thread about to sleep alone on a queue should spin first; chooses its sync word. */
 export function sleepWord(k: Kthread, alone: boolean): number {
@@ -80,6 +82,15 @@ export function sleepUntil(k: Kthread, until: number): number {
 
 function spinForWake(k: Kthread, until: number): boolean {
   const a = k.a;
+  // A burst that is over before a slice is wasted is free for everybody: two threads that answer
+  // each other at once need neither the clock nor the line that all spinners write.
+  for (let i = 0; i < BURST_LOADS; i++) {
+    if (atomicLoad(a, k.syncWord) === WORD_WOKEN) {
+      adaptSpin(k, true);
+      return true;
+    }
+    spinHint();
+  }
   const others = Super.spinners.fetchAdd(k, SUPER, 1);
   // One run with the count, as where it is taken back: a recovery takes back what is noted here.
   a[k.spinningAt] = 1;

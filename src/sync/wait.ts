@@ -98,6 +98,9 @@ export const Waitq = defineStruct("waitq", {
   asyncTail: ptr<"waitrec">(WQ, "and the youngest"),
   claimed: ptr<"waitrec">(WQ, "blocking waiter that a wake is in flight to"),
 });
+// Constants of this module are folded into the code; imported ones are loads.
+const HEAD = Waitq.head.offset;
+const ASYNC_HEAD = Waitq.asyncHead.offset;
 /** Words to reserve for an embedded wait queue. */
 export const WAITQ_WORDS = 6;
 
@@ -179,7 +182,7 @@ export function waitUnlinkLocked(k: Kthread, wq: WaitqPtr, rec: WaitrecPtr): num
 
 /** Claim the oldest blocking waiter unless a wake is in flight already; lock held. */
 export function wakeOneLocked(k: Kthread, wq: WaitqPtr): void {
-  const rec = Waitq.head.get(k, wq);
+  const rec = k.a[wq + HEAD] as WaitrecPtr;
   if (rec === 0 || Waitq.claimed.get(k, wq) !== 0) return;
   Waitrec.state.set(k, rec, REC_CLAIMED);
   Waitq.claimed.set(k, wq, rec);
@@ -197,6 +200,7 @@ export function wakeAsyncLocked(k: Kthread, wq: WaitqPtr): void {
 
 /** Detach every record, for a reason; lock held. Used when the object goes, and by claims. */
 export function wakeAllLocked(k: Kthread, wq: WaitqPtr, reason: number): void {
+  if (k.a[wq + HEAD] === 0 && k.a[wq + ASYNC_HEAD] === 0) return;
   for (let rec = Waitq.head.get(k, wq); rec !== 0; rec = Waitq.head.get(k, wq)) {
     takeOffLocked(k, wq, rec);
     Waitrec.reason.set(k, rec, reason);

@@ -16,12 +16,11 @@ import {
   O_NONBLOCK,
 } from "../abi/fcntl.js";
 import type { Kthread } from "../arena/kthread.js";
-
 import { NIL } from "../arena/layout.js";
 import { deferredRun } from "../event/defer.js";
 import { fileKqueue, kqueueCreate } from "../event/kqueue.js";
 import { kqueueKevent, WAIT_FOREVER } from "../event/scan.js";
-import { Kqueue } from "../event/structs.js";
+import { Kqueue, type KqueuePtr } from "../event/structs.js";
 import { eventfdMake } from "../fd/eventfd.js";
 import { pipeMake } from "../fd/pipe.js";
 import { memoryReady, published } from "../kern/alloc.js";
@@ -35,18 +34,10 @@ import {
   limitDescriptors,
   tableReady,
 } from "../kern/descrip.js";
-import { curtable, Fdentry, fdEntry } from "../kern/fdtable.js";
-import {
-  File,
-  type FileOps,
-  type FilePtr,
-  FREAD,
-  FWRITE,
-  fileDrop,
-  fileops,
-} from "../kern/file.js";
+import { curtable, Fdentry, type FdPtr, fdEntry } from "../kern/fdtable.js";
+import { File, type FilePtr, FREAD, FWRITE, fileDrop, fileops } from "../kern/file.js";
 import { callEnter, callLeave, phaseLeave } from "../kern/thread.js";
-import { PACKET_BYTES_DEFAULT, PIPE_BYTES_DEFAULT } from "../limits.js";
+import { PACKET_BYTES_DEFAULT, PIPE_BUF_BYTES, PIPE_BYTES_DEFAULT } from "../limits.js";
 
 /** Numbers of the calls, as thread records and traces show them (FreeBSD's where it has one). */
 export const SYS = {
@@ -91,16 +82,43 @@ export function sysKqueue(k: Kthread, flags: number): number {
   return fd;
 }
 
-function listHolds(list: Int32Array | null, n: number): boolean {
-  return n === 0 || (list !== null && n * KEVENT_WORDS <= list.length);
-}
-
 /** Whether a number is a count: an integer from 0 to 2^31 - 1. */
 function isCount(n: number): boolean {
   return typeof n === "number" && (n | 0) === n && n >= 0;
 }
 
 const NO_LIST = new Int32Array(0);
+// Constants of this module are folded into the code; imported ones are loads.
+const ENTRY_FILE = Fdentry.file.offset;
+const FILE_GENERATION = File.generation.offset;
+const RECORD_WORDS = KEVENT_WORDS;
+const KEVENT = SYS.kevent;
+
+/**
+ * Find the queue that a number names, and remember it for the next call: looking up takes longer
+ * than a call. All is read without a lock, as hints: the generation of the queue is compared under
+ * its lock. 0, -EBADF or -EINVAL.
+ */
+function queueSeek(k: Kthread, fd: number): number {
+  k.seenFile = -1;
+  const entry = fdEntry(k, curtable(k), fd);
+  const fp = entry === 0 ? NIL : Fdentry.file.hint(k, entry);
+  if (fp === 0) return -EBADF;
+  const fileGeneration = File.generation.get(k, fp);
+  const kq = fileKqueue(k, fp);
+  const generation = kq === 0 ? 0 : Kqueue.generation.hint(k, kq);
+  // If the number still names the file and the file the queue, the generations are theirs; if not,
+  // it is being closed or replaced at this moment.
+  if (Fdentry.file.hint(k, entry) !== fp || fileKqueue(k, fp) !== kq) return -EBADF;
+  if (kq === 0) return -EINVAL;
+  k.seenEntry = entry + ENTRY_FILE;
+  k.seenFile = fp;
+  k.seenFileGeneration = fileGeneration;
+  k.seenQueue = kq;
+  k.seenGeneration = generation;
+  k.seenFd = fd;
+  return 0;
+}
 
 /**
  * kevent(2). Lists are flat records of KEVENT_WORDS words. `timeout` is in nanoseconds, WAIT_POLL
@@ -115,28 +133,23 @@ export function sysKevent(
   nevents: number,
   timeout: number,
 ): number {
-  const entry = fdEntry(k, curtable(k), fd);
-  const fp = entry === 0 ? NIL : Fdentry.file.hint(k, entry);
-  if (fp === 0) return -EBADF;
-  const kq = fileKqueue(k, fp);
-  const generation = kq === 0 ? 0 : Kqueue.generation.hint(k, kq);
-  // All this was read without a lock. If the number still names the file and the file the queue,
-  // the generation is that of the queue; if not, it is being closed or replaced at this moment.
-  if (Fdentry.file.hint(k, entry) !== fp || fileKqueue(k, fp) !== kq) return -EBADF;
-  if (kq === 0) return -EINVAL;
+  const a = k.a;
+  // The number names the file that it named, and the file is the same one if it was not freed.
+  const known =
+    fd === k.seenFd &&
+    a[k.seenEntry] === k.seenFile &&
+    a[k.seenFile + FILE_GENERATION] === k.seenFileGeneration;
+  if (!known) {
+    const bad = queueSeek(k, fd);
+    if (bad !== 0) return bad;
+  }
   if (!isCount(nchanges) || !isCount(nevents)) return -EINVAL;
-  if (!listHolds(changes, nchanges) || !listHolds(events, nevents)) return -EFAULT;
-  callEnter(k, SYS.kevent);
-  const result = kqueueKevent(
-    k,
-    kq,
-    generation,
-    changes ?? NO_LIST,
-    nchanges,
-    events ?? NO_LIST,
-    nevents,
-    timeout,
-  );
+  const ch = nchanges === 0 || changes === null ? NO_LIST : changes;
+  const ev = nevents === 0 || events === null ? NO_LIST : events;
+  if (nchanges * RECORD_WORDS > ch.length || nevents * RECORD_WORDS > ev.length) return -EFAULT;
+  callEnter(k, KEVENT);
+  const kq = k.seenQueue as KqueuePtr;
+  const result = kqueueKevent(k, kq, k.seenGeneration, ch, nchanges, ev, nevents, timeout);
   callLeave(k);
   return result;
 }
@@ -196,36 +209,63 @@ function pipeInstall(k: Kthread, fds: Int32Array, flags: number): number {
   return 0;
 }
 
-type Transfer = (ops: FileOps, fp: FilePtr, generation: number, nonblock: boolean) => number;
+/** Bytes that are transferred whole or not at all: those may be tried before the file is held. */
+const WHOLE_BYTES = PIPE_BUF_BYTES;
 
 /**
- * read(2) and write(2): a blocking file is held, so that a close elsewhere leaves it open. Another
- * is not; its slot may become another file's at any time, which the generation tells: it is read
- * while the number names the file, and compared under the object's lock.
+ * One attempt that does not wait. It holds no reference on the file, whose slot may become another
+ * file's at any time; the generation tells: it is read while the number names the file, and
+ * compared under the object's lock. -EAGAIN on a blocking file means: hold it, and wait.
  */
-function transfer(k: Kthread, fd: number, mode: number, call: number, move: Transfer): number {
-  const entry = fdEntry(k, curtable(k), fd);
-  let fp = entry === 0 ? NIL : Fdentry.file.hint(k, entry);
+function attempt(
+  k: Kthread,
+  fp: FilePtr,
+  entry: FdPtr,
+  mode: number,
+  bytes: Uint8Array,
+  length: number,
+): number {
+  const generation = File.generation.get(k, fp);
+  if (Fdentry.file.hint(k, entry) !== fp) return -EBADF;
+  const ops = fileops(k, fp);
+  if (ops === null || (File.flags.hint(k, fp) & mode) === 0) return -EBADF;
+  if (mode === FREAD) return ops.read(k, fp, generation, true, bytes, length);
+  return ops.write(k, fp, generation, true, bytes, length);
+}
+
+/** The same, waiting: the file is held, so that a close elsewhere leaves it open meanwhile. */
+function wait(k: Kthread, fd: number, mode: number, bytes: Uint8Array, length: number): number {
+  if (!tableReady(k)) return -EAGAIN;
+  const fp = fdGet(k, fd);
   if (fp === 0) return -EBADF;
-  const held = (File.flags.hint(k, fp) & O_NONBLOCK) === 0;
-  callEnter(k, call);
-  if (held) {
-    const ready = tableReady(k);
-    fp = ready ? fdGet(k, fd) : NIL;
-    if (fp === 0) {
-      callLeave(k);
-      return ready ? -EBADF : -EAGAIN;
-    }
-  }
+  const ops = fileops(k, fp);
+  const flags = File.flags.hint(k, fp);
+  const nonblock = (flags & O_NONBLOCK) !== 0;
   const generation = File.generation.get(k, fp);
   let result = -EBADF;
-  if (held || Fdentry.file.hint(k, entry) === fp) {
-    const ops = fileops(k, fp);
-    const flags = File.flags.hint(k, fp);
-    const nonblock = !held || (flags & O_NONBLOCK) !== 0;
-    if (ops !== null && (flags & mode) !== 0) result = move(ops, fp, generation, nonblock);
+  if (ops !== null && (flags & mode) !== 0) {
+    if (mode === FREAD) result = ops.read(k, fp, generation, nonblock, bytes, length);
+    else result = ops.write(k, fp, generation, nonblock, bytes, length);
   }
-  if (held) fileDrop(k, fp);
+  fileDrop(k, fp);
+  return result;
+}
+
+/** read(2) and write(2), as `mode` says. */
+function transfer(k: Kthread, fd: number, mode: number, bytes: Uint8Array, length: number): number {
+  const entry = fdEntry(k, curtable(k), fd);
+  const fp = entry === 0 ? NIL : Fdentry.file.hint(k, entry);
+  if (fp === 0) return -EBADF;
+  const nonblock = (File.flags.hint(k, fp) & O_NONBLOCK) !== 0;
+  callEnter(k, mode === FREAD ? SYS.read : SYS.write);
+  let result = -EAGAIN;
+  if (nonblock || mode === FREAD || length <= WHOLE_BYTES) {
+    result = attempt(k, fp, entry, mode, bytes, length);
+  }
+  // Also when the number was given to another file at this moment: the table lock tells whose.
+  if (result === -EBADF || (result === -EAGAIN && !nonblock)) {
+    result = wait(k, fd, mode, bytes, length);
+  }
   callLeave(k);
   return result;
 }
@@ -276,15 +316,11 @@ export function sysLimit(k: Kthread, resource: number, value: number): number {
 /** read(2). Returns bytes, 0 at the end, -errno. May sleep unless the file is O_NONBLOCK. */
 export function sysRead(k: Kthread, fd: number, buffer: Uint8Array, length: number): number {
   if (!(length >= 0 && length <= buffer.length)) return -EFAULT;
-  return transfer(k, fd, FREAD, SYS.read, (ops, fp, generation, nonblock) => {
-    return ops.read(k, fp, generation, nonblock, buffer, length);
-  });
+  return transfer(k, fd, FREAD, buffer, length);
 }
 
 /** write(2). Returns bytes, -errno. May sleep unless the file is O_NONBLOCK. */
 export function sysWrite(k: Kthread, fd: number, buffer: Uint8Array, length: number): number {
   if (!(length >= 0 && length <= buffer.length)) return -EFAULT;
-  return transfer(k, fd, FWRITE, SYS.write, (ops, fp, generation, nonblock) => {
-    return ops.write(k, fp, generation, nonblock, buffer, length);
-  });
+  return transfer(k, fd, FWRITE, buffer, length);
 }

@@ -52,6 +52,7 @@ export interface KernelThread {
 
 const WAIT_FOREVER_NS = -1;
 const UINT64_MAX = 2n ** 64n - 1n;
+const TWO_32 = 4_294_967_296;
 
 // Arguments are looked at before anything is locked: no conversion may run a program's code there.
 
@@ -81,20 +82,22 @@ export class Sys {
   readonly #k: Kthread;
   readonly #word = new Uint8Array(8);
   readonly #value = new BigUint64Array(this.#word.buffer);
+  readonly #halves = new Int32Array(this.#word.buffer);
 
   constructor(thread: Kthread) {
     this.#k = thread;
   }
 
   /** The thread, which must not have left its kernel. */
-  get #live(): Kthread {
-    if (this.#k.left) throw new Error("The kernel of this Sys was closed in this thread");
-    return this.#k;
+  #live(): Kthread {
+    const k = this.#k;
+    if (k.left) throw new Error("The kernel of this Sys was closed in this thread");
+    return k;
   }
 
   /** Whether a call that looks at the descriptor table first may begin; if not, it is EAGAIN. */
   get #ready(): boolean {
-    return tableReady(this.#live);
+    return tableReady(this.#live());
   }
 
   #ret(result: number): number {
@@ -104,19 +107,19 @@ export class Sys {
 
   /** A new queue. @returns a descriptor, -EMFILE, -ENOMEM */
   kqueue(): number {
-    return this.#ret(sysKqueue(this.#live, 0));
+    return this.#ret(sysKqueue(this.#live(), 0));
   }
 
   /** As kqueue, with O_CLOEXEC and O_NONBLOCK (which means nothing to a queue). */
   kqueue1(given: number): number {
     const flags = flagsOf(given);
     if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) !== 0) return this.#ret(-EINVAL);
-    return this.#ret(sysKqueue(this.#live, (flags & O_CLOEXEC) !== 0 ? KQUEUE_CLOEXEC : 0));
+    return this.#ret(sysKqueue(this.#live(), (flags & O_CLOEXEC) !== 0 ? KQUEUE_CLOEXEC : 0));
   }
 
   /** As kqueue, with KQUEUE_CLOEXEC and KQUEUE_CPONFORK. @returns a descriptor, -EINVAL, -EMFILE */
   kqueuex(flags: number): number {
-    return this.#ret(sysKqueue(this.#live, flagsOf(flags)));
+    return this.#ret(sysKqueue(this.#live(), flagsOf(flags)));
   }
 
   /**
@@ -135,12 +138,14 @@ export class Sys {
     if (ns === -EINVAL) return this.#ret(-EINVAL);
     const ch = changes === null ? null : changes.words;
     const ev = events === null ? null : events.words;
-    return this.#ret(sysKevent(this.#live, fdOf(kq), ch, nchanges, ev, nevents, ns));
+    const result = sysKevent(this.#live(), fdOf(kq), ch, nchanges, ev, nevents, ns);
+    if (result < 0) this.errno = -result;
+    return result;
   }
 
   /** A 64-bit counter. @param initval 0 to 2^32 - 1 @param flags EFD_* */
   eventfd(initval: number, flags: number): number {
-    return this.#ret(sysEventfd(this.#live, flagsOf(initval), flagsOf(flags)));
+    return this.#ret(sysEventfd(this.#live(), flagsOf(initval), flagsOf(flags)));
   }
 
   /** Read an eventfd into value[0]. @returns 0, or -1 with `errno` set. May sleep. */
@@ -149,7 +154,7 @@ export class Sys {
       this.errno = EFAULT;
       return -1;
     }
-    const n = sysRead(this.#live, fdOf(fd), this.#word, 8);
+    const n = sysRead(this.#live(), fdOf(fd), this.#word, 8);
     if (n !== 8) {
       if (n < 0) this.errno = -n;
       return -1;
@@ -160,13 +165,16 @@ export class Sys {
 
   /** Add to an eventfd. @returns 0, or -1 with `errno` set. May sleep. */
   eventfd_write(fd: number, value: bigint | number): 0 | -1 {
-    const whole = typeof value === "bigint" || (Number.isSafeInteger(value) && value >= 0);
-    if (!whole || value < 0 || value > UINT64_MAX) {
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) {
+      this.#halves[0] = value | 0;
+      this.#halves[1] = Math.floor(value / TWO_32);
+    } else if (typeof value === "bigint" && value >= 0n && value <= UINT64_MAX) {
+      this.#value[0] = value;
+    } else {
       this.errno = EINVAL;
       return -1;
     }
-    this.#value[0] = BigInt(value);
-    const n = sysWrite(this.#live, fdOf(fd), this.#word, 8);
+    const n = sysWrite(this.#live(), fdOf(fd), this.#word, 8);
     if (n === 8) return 0;
     if (n < 0) this.errno = -n;
     return -1;
@@ -180,34 +188,34 @@ export class Sys {
   /** As pipe, with O_NONBLOCK, O_CLOEXEC, and O_DIRECT for packet mode. */
   pipe2(fds: Int32Array, flags: number): number {
     if (!(fds instanceof Int32Array)) return this.#ret(-EFAULT);
-    return this.#ret(sysPipe2(this.#live, fds, flagsOf(flags)));
+    return this.#ret(sysPipe2(this.#live(), fds, flagsOf(flags)));
   }
 
   /** @returns bytes read, 0 at the end, or -errno. May sleep. */
   read(fd: number, buffer: Uint8Array, length: number = buffer?.length): number {
     const bad = bufferCheck(buffer, length);
-    return this.#ret(bad === 0 ? sysRead(this.#live, fdOf(fd), buffer, length) : bad);
+    return this.#ret(bad === 0 ? sysRead(this.#live(), fdOf(fd), buffer, length) : bad);
   }
 
   /** @returns bytes written or -errno. May sleep. */
   write(fd: number, buffer: Uint8Array, length: number = buffer?.length): number {
     const bad = bufferCheck(buffer, length);
-    return this.#ret(bad === 0 ? sysWrite(this.#live, fdOf(fd), buffer, length) : bad);
+    return this.#ret(bad === 0 ? sysWrite(this.#live(), fdOf(fd), buffer, length) : bad);
   }
 
   /** @returns 0 or -EBADF */
   close(fd: number): number {
-    return this.#ret(this.#ready ? sysClose(this.#live, fdOf(fd)) : -EAGAIN);
+    return this.#ret(this.#ready ? sysClose(this.#live(), fdOf(fd)) : -EAGAIN);
   }
 
   /** @returns the lowest free number, now a second name of the file, -EBADF, -EMFILE */
   dup(fd: number): number {
-    return this.#ret(this.#ready ? sysDup(this.#live, fdOf(fd)) : -EAGAIN);
+    return this.#ret(this.#ready ? sysDup(this.#live(), fdOf(fd)) : -EAGAIN);
   }
 
   /** Make `to` name the file of `from`. @returns `to`, -EBADF, -EBUSY */
   dup2(from: number, to: number): number {
-    return this.#ret(this.#ready ? sysDup2(this.#live, fdOf(from), fdOf(to), false) : -EAGAIN);
+    return this.#ret(this.#ready ? sysDup2(this.#live(), fdOf(from), fdOf(to), false) : -EAGAIN);
   }
 
   /** As dup2, with O_CLOEXEC; equal numbers are -EINVAL. */
@@ -215,24 +223,24 @@ export class Sys {
     const flags = flagsOf(given);
     if ((flags & ~O_CLOEXEC) !== 0 || from === to) return this.#ret(-EINVAL);
     const cloexec = (flags & O_CLOEXEC) !== 0;
-    return this.#ret(this.#ready ? sysDup2(this.#live, fdOf(from), fdOf(to), cloexec) : -EAGAIN);
+    return this.#ret(this.#ready ? sysDup2(this.#live(), fdOf(from), fdOf(to), cloexec) : -EAGAIN);
   }
 
   /** F_DUPFD, F_DUPFD_CLOEXEC, F_DUP2FD, F_GETFD, F_SETFD, F_GETFL, F_SETFL. */
   fcntl(fd: number, cmd: number, arg = 0): number {
     if (typeof arg !== "number" || !Number.isInteger(arg)) return this.#ret(-EINVAL);
-    return this.#ret(this.#ready ? sysFcntl(this.#live, fdOf(fd), flagsOf(cmd), arg) : -EAGAIN);
+    return this.#ret(this.#ready ? sysFcntl(this.#live(), fdOf(fd), flagsOf(cmd), arg) : -EAGAIN);
   }
 
   /** RLIMIT_NOFILE: numbers at or above it are not handed out. */
   getrlimit(resource: number): number {
-    return this.#ret(this.#ready ? sysLimit(this.#live, flagsOf(resource), -1) : -EAGAIN);
+    return this.#ret(this.#ready ? sysLimit(this.#live(), flagsOf(resource), -1) : -EAGAIN);
   }
 
   /** Change RLIMIT_NOFILE; open numbers beyond it stay open. */
   setrlimit(resource: number, value: number): number {
     if (!Number.isInteger(value) || value < 0) return this.#ret(-EINVAL);
-    return this.#ret(this.#ready ? sysLimit(this.#live, flagsOf(resource), value) : -EAGAIN);
+    return this.#ret(this.#ready ? sysLimit(this.#live(), flagsOf(resource), value) : -EAGAIN);
   }
 
   /**
@@ -241,7 +249,7 @@ export class Sys {
    * @returns a descriptor, -EINVAL, -EMFILE, -ENOMEM; -ENOENT, -EPERM, -EEXIST for the filter
    */
   source(flags: number, filter = 0, ident: number | bigint = 0): number {
-    return this.#ret(sysSource(this.#live, flagsOf(flags), filter, ident));
+    return this.#ret(sysSource(this.#live(), flagsOf(flags), filter, ident));
   }
 
   /**
@@ -255,13 +263,13 @@ export class Sys {
     fflags = 0,
     data: number | bigint = 0,
   ): number {
-    const k = this.#live;
+    const k = this.#live();
     return this.#ret(sysSourceSet(k, fdOf(fd), filter, flagsOf(flags), fflags, data));
   }
 
   /** Tell those who watch. @returns 0, -EBADF, -EINVAL, -ENXIO, -EPERM */
   source_notify(fd: number): number {
-    return this.#ret(sysSourceSet(this.#live, fdOf(fd), 0, 0, 0, 0));
+    return this.#ret(sysSourceSet(this.#live(), fdOf(fd), 0, 0, 0, 0));
   }
 
   /**
@@ -269,7 +277,7 @@ export class Sys {
    * @returns 0, -EBADF, -EINVAL, -ENXIO, -EPERM. May sleep.
    */
   source_destroy(fd: number, flags = 0, fflags = 0): number {
-    return this.#ret(sysSourceDestroy(this.#live, fdOf(fd), flagsOf(flags), fflags));
+    return this.#ret(sysSourceDestroy(this.#live(), fdOf(fd), flagsOf(flags), fflags));
   }
 
   /**
@@ -277,37 +285,37 @@ export class Sys {
    * @returns its number, -EEXIST, -EINVAL, -ENAMETOOLONG, -ENOMEM
    */
   kfilter_register(name: string): number {
-    return this.#ret(sysKfilterRegister(this.#live, name));
+    return this.#ret(sysKfilterRegister(this.#live(), name));
   }
 
   /** Unregister a filter. @returns 0, -ENOENT, -EBUSY, -EPERM, -EINVAL */
   kfilter_unregister(filter: number): number {
-    return this.#ret(sysKfilterUnregister(this.#live, filter));
+    return this.#ret(sysKfilterUnregister(this.#live(), filter));
   }
 
   /** The number of a filter's name, in filter[0]. @returns 0, -ENOENT, -EINVAL, -EFAULT */
   kfilter_byname(name: string, filter: Int32Array): number {
-    return this.#ret(sysKfilterByname(this.#live, name, filter));
+    return this.#ret(sysKfilterByname(this.#live(), name, filter));
   }
 
   /** The name of a filter's number, in UTF-8. @returns its length, -ENOENT, -EINVAL, -EFAULT */
   kfilter_byfilter(filter: number, name: Uint8Array): number {
-    return this.#ret(sysKfilterByfilter(this.#live, filter, name));
+    return this.#ret(sysKfilterByfilter(this.#live(), filter, name));
   }
 
   /** Number of this process. */
   getpid(): number {
-    return Proc.pid.get(this.#live, curproc(this.#live));
+    return Proc.pid.get(this.#live(), curproc(this.#live()));
   }
 
   /** Real user id of this process. */
   getuid(): number {
-    return procUid(this.#live, curproc(this.#live));
+    return procUid(this.#live(), curproc(this.#live()));
   }
 
   /** EVFILT_USER registrations of this process now. */
   userEventCount(): number {
-    return Proc.userEvents.load(this.#live, curproc(this.#live));
+    return Proc.userEvents.load(this.#live(), curproc(this.#live()));
   }
 }
 

@@ -33,26 +33,42 @@ function held(k: Kthread, h: Handle, nonblock: boolean, call: () => number): num
   return result;
 }
 
-/** Send `length` bytes as a message; as channelSend. May sleep unless `nonblock`. */
+/**
+ * Send `length` bytes as a message; as channelSend. `words` is the memory of `bytes` as words, or
+ * null. May sleep unless `nonblock`.
+ */
 export function messageSend(
   k: Kthread,
   h: Handle,
   nonblock: boolean,
   bytes: Uint8Array,
   length: number,
+  words: Int32Array | null = null,
 ): number {
   callEnter(k, SYS.write);
   const p = h.obj as PipePtr;
-  const result = held(k, h, nonblock, () => channelSend(k, p, h.fp, nonblock, bytes, length));
+  const { fp } = h;
+  const result = nonblock
+    ? channelSend(k, p, fp, true, bytes, length, words)
+    : held(k, h, false, () => channelSend(k, p, fp, false, bytes, length, words));
   callLeave(k);
   return result;
 }
 
-/** Receive a message; as channelReceive. May sleep unless `nonblock`. */
-export function messageReceive(k: Kthread, h: Handle, nonblock: boolean, into: Uint8Array): number {
+/** Receive a message; as channelReceive, with `words` as for messageSend. May sleep as it may. */
+export function messageReceive(
+  k: Kthread,
+  h: Handle,
+  nonblock: boolean,
+  into: Uint8Array,
+  words: Int32Array | null = null,
+): number {
   callEnter(k, SYS.read);
   const p = h.obj as PipePtr;
-  const result = held(k, h, nonblock, () => channelReceive(k, p, h.fp, nonblock, into));
+  const { fp } = h;
+  const result = nonblock
+    ? channelReceive(k, p, fp, true, into, words)
+    : held(k, h, false, () => channelReceive(k, p, fp, false, into, words));
   callLeave(k);
   return result;
 }

@@ -4,6 +4,7 @@
  * kqueue with lists that are allocated once. Each registration has an id from 1, carried as udata.
  * Triggering a user event with data replaces its udata; who does not know the id leaves 0 there.
  */
+import { EAGAIN } from "../abi/errno.js";
 import {
   EV_ADD,
   EV_CLEAR,
@@ -34,7 +35,7 @@ import {
   NOTE_USECONDS,
 } from "../abi/event.js";
 import type { Kthread } from "../arena/kthread.js";
-import { kqueueKevent, WAIT_FOREVER, WAIT_POLL } from "../event/scan.js";
+import { kqueueKevent, kqueueTrigger, WAIT_FOREVER, WAIT_POLL } from "../event/scan.js";
 import { Kqueue, type KqueuePtr } from "../event/structs.js";
 import { callEnter, callLeave } from "../kern/thread.js";
 import { TIME_NS_MAX } from "../limits.js";
@@ -179,6 +180,13 @@ export class Port {
     // Every bit operation below gives a signed word, which is what a record holds.
     const copy = NOTE_FFCOPY | (flags & NOTE_FFLAGSMASK) | NOTE_TRIGGER;
     if (data === null) {
+      const { k } = this;
+      const { ident } = w;
+      const hi = ident < TWO_32 ? 0 : Math.floor(ident / TWO_32);
+      callEnter(k, SYS.kevent);
+      const result = kqueueTrigger(k, this.kq, this.generation, ident | 0, hi, copy);
+      callLeave(k);
+      if (result !== -EAGAIN) return result;
       this.#change(0, w, 0, 0, copy, 0);
       return this.#apply(1);
     }

@@ -12,6 +12,7 @@
  *
  * Data beyond the 30 bits of a view is what the last notification left in the cold line.
  */
+import { racyPoint } from "#atomics";
 import { ENXIO } from "../../abi/errno.js";
 import { EV_ADD, EV_EOF, NOTE_LOWAT } from "../../abi/event.js";
 import type { Kthread } from "../../arena/kthread.js";
@@ -77,9 +78,24 @@ function pipeWrite(k: Kthread, kn: KnotePtr): boolean {
   return takeEof(k, kn, view) || data >= lowWater(k, kn, PIPE_BUF_BYTES);
 }
 
+// Constants of this module are folded into the code; imported ones are loads.
+const OBJ = Knote.obj.offset;
+const DATA = Knote.data.offset;
+const COLD = Knote.cold.offset;
+const DATA_HI = Kncold.dataHi.offset;
+const READ_VIEW = Obj.readView.offset;
+const VIEW_MAX = VIEW_DATA_MAX;
+
 function eventfdRead(k: Kthread, kn: KnotePtr): boolean {
-  const data = Obj.readView.hint(k, Knote.obj.get(k, kn));
-  takeData(k, kn, data);
+  const a = k.a;
+  const at = (a[kn + OBJ] as number) + READ_VIEW;
+  racyPoint(a, at);
+  const data = a[at] as number;
+  if (data === VIEW_MAX) takeData(k, kn, data);
+  else {
+    a[kn + DATA] = data;
+    a[(a[kn + COLD] as number) + DATA_HI] = 0;
+  }
   return data > 0;
 }
 

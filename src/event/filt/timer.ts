@@ -25,10 +25,18 @@ import {
 import type { Kthread } from "../../arena/kthread.js";
 import { SUPER, Super } from "../../arena/superblock.js";
 import { TIME_NS_MAX } from "../../limits.js";
-import { clockMonotonic, clockWall } from "../../sync/clock.js";
+import { callNow, clockWall } from "../../sync/clock.js";
 import { type Change, type Filterops, OPS_TIMER } from "../filterops.js";
 import { knoteActivateLocked, knoteDeactivateLocked } from "../ready.js";
-import { KN_ARMED, KN_COUNTED, Kncold, Knote, type KnotePtr, type KqueuePtr } from "../structs.js";
+import {
+  KN_ARMED,
+  KN_COUNTED,
+  Kncold,
+  type KncoldPtr,
+  Knote,
+  type KnotePtr,
+  type KqueuePtr,
+} from "../structs.js";
 import { NO_DUE, timerArmLocked, timerDisarmLocked } from "../timer.js";
 import { dataNumber, dataSet, dataSetNumber, sdataNumber, sdataSet } from "../value.js";
 
@@ -36,23 +44,32 @@ const STATUS = Knote.status.offset;
 const UNITS = NOTE_SECONDS | NOTE_MSECONDS | NOTE_USECONDS | NOTE_NSECONDS;
 const ABSOLUTE = NOTE_ABSTIME | NOTE_MONOTONIC;
 
+// Constants of this module are folded into the code; imported ones are loads.
+const STATUS_FLAGS = Knote.status.offset;
+const SFFLAGS = Knote.sfflags.offset;
+const COLD = Knote.cold.offset;
+const SDATA_HI = Kncold.sdataHi.offset;
+const PERIOD = Kncold.period.offset;
+const ABSTIME = NOTE_ABSTIME;
+const ONESHOT = EV_ONESHOT << 16;
+const CLEAR = EV_CLEAR << 16;
+const TIME_MAX = TIME_NS_MAX;
+const TWO_32 = 4_294_967_296;
+const MONOTONIC = NOTE_MONOTONIC;
+const SECONDS = NOTE_SECONDS;
+const MSECONDS = NOTE_MSECONDS;
+const USECONDS = NOTE_USECONDS;
+const NSECONDS = NOTE_NSECONDS;
+
 /** Nanoseconds of one unit, or 0 if the flags are not valid. */
 function unitNs(fflags: number): number {
   if ((fflags & ~(UNITS | ABSOLUTE)) !== 0) return 0;
-  if ((fflags & ABSOLUTE) === NOTE_MONOTONIC) return 0;
-  switch (fflags & UNITS) {
-    case NOTE_SECONDS:
-      return 1e9;
-    case 0:
-    case NOTE_MSECONDS:
-      return 1e6;
-    case NOTE_USECONDS:
-      return 1e3;
-    case NOTE_NSECONDS:
-      return 1;
-    default:
-      return 0;
-  }
+  if ((fflags & ABSOLUTE) === MONOTONIC) return 0;
+  const unit = fflags & UNITS;
+  if (unit === 0 || unit === MSECONDS) return 1e6;
+  if (unit === NSECONDS) return 1;
+  if (unit === USECONDS) return 1e3;
+  return unit === SECONDS ? 1e9 : 0;
 }
 
 /** Whether fflags and data make a timer; 0 or -EINVAL. */
@@ -62,19 +79,26 @@ function validate(fflags: number, dataHi: number): number {
 
 /** Set due time and period from sfflags and sdata. Returns the due time. */
 function program(k: Kthread, kn: KnotePtr): number {
-  const fflags = Knote.sfflags.get(k, kn);
-  const cold = Knote.cold.get(k, kn);
-  const now = clockMonotonic(k) + k.clockSkewNs;
-  const value = sdataNumber(k, kn) * unitNs(fflags);
-  const oneshot = (Knote.flags.get(k, kn) & EV_ONESHOT) !== 0;
-  if ((fflags & NOTE_ABSTIME) !== 0) {
-    Kncold.period.setNumber(k, cold, 0);
+  const a = k.a;
+  const fflags = a[kn + SFFLAGS] as number;
+  const cold = a[kn + COLD] as number;
+  const now = callNow(k) + k.clockSkewNs;
+  const unit = unitNs(fflags);
+  const value = sdataNumber(k, kn) * unit;
+  if ((fflags & ABSTIME) !== 0) {
+    Kncold.period.setNumber(k, cold as KncoldPtr, 0);
     const due = (fflags & NOTE_MONOTONIC) !== 0 ? value : now + untilWall(k, kn, fflags);
-    return Math.min(Math.max(due, 0), TIME_NS_MAX);
+    return Math.min(Math.max(due, 0), TIME_MAX);
   }
-  const span = Math.min(value === 0 && !oneshot ? unitNs(fflags) : value, TIME_NS_MAX);
-  Kncold.period.setNumber(k, cold, oneshot ? 0 : span);
-  return Math.min(now + span, TIME_NS_MAX);
+  if (((a[kn + STATUS_FLAGS] as number) & ONESHOT) !== 0) {
+    a[cold + PERIOD] = 0;
+    a[cold + PERIOD + 1] = 0;
+    return Math.min(now + value, TIME_MAX);
+  }
+  const span = Math.min(value === 0 ? unit : value, TIME_MAX);
+  a[cold + PERIOD] = span | 0;
+  a[cold + PERIOD + 1] = Math.floor(span / TWO_32) | 0;
+  return Math.min(now + span, TIME_MAX);
 }
 
 /** Nanoseconds from now to the time on the wall clock that the timer names. */
@@ -84,9 +108,10 @@ function untilWall(k: Kthread, kn: KnotePtr, fflags: number): number {
   return Number(data * BigInt(unitNs(fflags)) - clockWall(k));
 }
 
-function attach(k: Kthread, _kq: KqueuePtr, kn: KnotePtr): number {
-  const fflags = Knote.sfflags.get(k, kn);
-  const bad = validate(fflags, Kncold.sdataHi.get(k, Knote.cold.get(k, kn)));
+/** Check and count a new timer; queue lock held. 0, -EINVAL or -ENOMEM. */
+export function timerAttachLocked(k: Kthread, kn: KnotePtr): number {
+  const fflags = k.a[kn + SFFLAGS] as number;
+  const bad = validate(fflags, k.a[(k.a[kn + COLD] as number) + SDATA_HI] as number);
   if (bad !== 0) return bad;
   const before = Super.timers.fetchAdd(k, SUPER, 1);
   // One run with the count, as below: what is counted says so.
@@ -95,7 +120,9 @@ function attach(k: Kthread, _kq: KqueuePtr, kn: KnotePtr): number {
     timerUncount(k, kn);
     return -ENOMEM;
   }
-  if ((fflags & NOTE_ABSTIME) === 0) Knote.flags.or(k, kn, EV_CLEAR);
+  if ((fflags & ABSTIME) === 0) {
+    k.a[kn + STATUS_FLAGS] = (k.a[kn + STATUS_FLAGS] as number) | CLEAR;
+  }
   return 0;
 }
 
@@ -164,7 +191,7 @@ export const timerFilter: Filterops = {
   name: "TIMER",
   isDescriptor: false,
   exact: false,
-  attach,
+  attach: (k, _kq, kn) => timerAttachLocked(k, kn),
   detach,
   event,
   ask: null,

@@ -22,28 +22,35 @@ import {
   Kqueue,
   type KqueuePtr,
 } from "../structs.js";
+import { fflagsApply } from "../trigger.js";
 import { dataSet, udataSet } from "../value.js";
 
-const STATUS = Knote.status.offset;
+// Constants of this module are folded into the code; imported ones are loads.
+const PROC = Kqueue.proc.offset;
+const STATUS_FLAGS = Knote.status.offset;
+const FFLAGS = Knote.fflags.offset;
+const SFFLAGS = Knote.sfflags.offset;
+const TRIGGERED = KN_TRIGGERED;
+const TRIGGER = NOTE_TRIGGER;
+const VALUE = NOTE_FFLAGSMASK;
+const ADD = EV_ADD;
+const CLEAR = EV_CLEAR;
 
-/** fflags operations, from the top two bits of fflags. */
-const FFNOP = 0;
-const FFAND = 1;
-const FFOR = 2;
-
-function attach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): number {
-  const proc = Kqueue.proc.get(k, kq) as ProcPtr;
+/** Count a new user event and set its values; queue lock held. 0 or -ENOMEM. */
+export function userAttachLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): number {
+  const a = k.a;
+  const proc = a[kq + PROC] as ProcPtr;
   // Counted first and compared after, so that exactly the limit can exist at once.
   const before = Proc.userEvents.fetchAdd(k, proc, 1);
   // One run with the count, as below: what is counted says so.
-  k.a[kn + STATUS] = (k.a[kn + STATUS] as number) | KN_COUNTED;
+  k.a[kn + STATUS_FLAGS] = (k.a[kn + STATUS_FLAGS] as number) | KN_COUNTED;
   if (before >= Super.userEventsMax.get(k, SUPER)) {
     userUncount(k, kq, kn);
     return -ENOMEM;
   }
-  const fflags = Knote.sfflags.get(k, kn);
-  Knote.fflags.set(k, kn, fflags & NOTE_FFLAGSMASK);
-  if ((fflags & NOTE_TRIGGER) !== 0) Knote.status.or(k, kn, KN_TRIGGERED);
+  const fflags = a[kn + SFFLAGS] as number;
+  a[kn + FFLAGS] = fflags & VALUE;
+  if ((fflags & TRIGGER) !== 0) a[kn + STATUS_FLAGS] = (a[kn + STATUS_FLAGS] as number) | TRIGGERED;
   return 0;
 }
 
@@ -51,7 +58,7 @@ function attach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): number {
 export function userUncount(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
   if ((Knote.status.get(k, kn) & KN_COUNTED) === 0) return;
   Proc.userEvents.fetchAdd(k, Kqueue.proc.get(k, kq) as ProcPtr, -1);
-  k.a[kn + STATUS] = (k.a[kn + STATUS] as number) & ~KN_COUNTED;
+  k.a[kn + STATUS_FLAGS] = (k.a[kn + STATUS_FLAGS] as number) & ~KN_COUNTED;
 }
 
 function detach(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
@@ -63,27 +70,22 @@ function event(k: Kthread, kn: KnotePtr): boolean {
 }
 
 function touch(k: Kthread, kq: KqueuePtr, kn: KnotePtr, change: Change): number {
+  const a = k.a;
   const fflags = change.fflags;
-  if ((fflags & NOTE_TRIGGER) !== 0) Knote.status.or(k, kn, KN_TRIGGERED);
-  const operation = fflags >>> 30;
-  if (operation !== FFNOP) {
-    const old = Knote.fflags.get(k, kn);
-    const low = fflags & NOTE_FFLAGSMASK;
-    const made = operation === FFAND ? old & low : operation === FFOR ? old | low : low;
-    Knote.fflags.set(k, kn, made);
-  }
-  if ((change.flags & EV_ADD) !== 0) {
+  if ((fflags & TRIGGER) !== 0) a[kn + STATUS_FLAGS] = (a[kn + STATUS_FLAGS] as number) | TRIGGERED;
+  if (fflags >>> 30 !== 0) a[kn + FFLAGS] = fflagsApply(a[kn + FFLAGS] as number, fflags);
+  if ((change.flags & ADD) !== 0) {
     dataSet(k, kn, change.dataLo, change.dataHi);
     udataSet(k, kn, change.udataLo, change.udataHi);
   }
-  if ((change.flags & EV_CLEAR) !== 0) {
-    Knote.status.clear(k, kn, KN_TRIGGERED);
+  if ((change.flags & CLEAR) !== 0) {
+    a[kn + STATUS_FLAGS] = (a[kn + STATUS_FLAGS] as number) & ~TRIGGERED;
     dataSet(k, kn, 0, 0);
     // Not left to the scan, which delivers a one-shot event without asking again.
     knoteDeactivateLocked(k, kq, kn);
     return 0;
   }
-  return (Knote.status.get(k, kn) & KN_TRIGGERED) !== 0 ? 1 : 0;
+  return ((a[kn + STATUS_FLAGS] as number) & TRIGGERED) !== 0 ? 1 : 0;
 }
 
 /** Delivered with EV_CLEAR. */
@@ -96,7 +98,7 @@ export const userFilter: Filterops = {
   name: "USER",
   isDescriptor: false,
   exact: false,
-  attach,
+  attach: userAttachLocked,
   detach,
   event,
   ask: null,

@@ -115,7 +115,7 @@ export const channelEnds: Scenario = {
       run(stage) {
         const p = stage.shared["object"] as PipePtr;
         const into = new Uint8Array(8);
-        const receive = (): number => channelReceive(stage.k, p, fileOf(stage), false, into);
+        const receive = (): number => channelReceive(stage.k, p, fileOf(stage), false, into, null);
         const first = receive();
         return first === CHANNEL_END ? [first] : [into[0] as number, receive()];
       },
@@ -126,7 +126,7 @@ export const channelEnds: Scenario = {
         const p = stage.shared["object"] as PipePtr;
         const fp = fileOf(stage);
         return [
-          channelSend(stage.k, p, fp, false, new Uint8Array([9]), 1),
+          channelSend(stage.k, p, fp, false, new Uint8Array([9]), 1, null),
           channelEnd(stage.k, p, fp),
         ];
       },
@@ -148,6 +148,7 @@ const receiveOne = (stage: Stage): number[] => [
     fileOf(stage),
     false,
     new Uint8Array(8),
+    null,
   ),
 ];
 

@@ -5,7 +5,6 @@ import { EV_ADD, EV_CLEAR, EVFILT_READ, EVFILT_USER, NOTE_TRIGGER } from "knell/
 import { KeventList } from "knell/sys";
 import { NIL } from "#src/arena/layout.js";
 import { Zone, zoneHead, zones } from "#src/arena/zone.js";
-import type { Change } from "#src/event/filterops.js";
 import { knoteFindLocked } from "#src/event/find.js";
 import { fileKqueue } from "#src/event/kqueue.js";
 import { kqueueLock, kqueueUnlock } from "#src/event/lock.js";
@@ -73,9 +72,8 @@ export function watchReadable(stage: Stage, kq: number, fd: number, flags = 0): 
 /** The file that a queue's READ registration of a descriptor holds, or NIL if there is none. */
 export function registeredFile({ k }: Stage, kq: number, fd: number): FilePtr {
   const queueAt = fileKqueue(k, fdHint(k, kq));
-  const c = { identLo: fd, identHi: 0, filter: EVFILT_READ } as Change;
   assert.equal(kqueueLock(k, queueAt, Kqueue.generation.load(k, queueAt)), 0);
-  const kn = knoteFindLocked(k, queueAt, c);
+  const kn = knoteFindLocked(k, queueAt, fd, 0, EVFILT_READ);
   const file = kn === 0 ? NIL : Kncold.file.get(k, Knote.cold.get(k, kn));
   kqueueUnlock(k, queueAt);
   return file;
