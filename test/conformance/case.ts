@@ -74,6 +74,62 @@ export interface KeventStep {
   readonly events: readonly Expected[];
 }
 
+/**
+ * Calls on sources and named filters. Where threads take turns, these are the first one's, who owns
+ * what it makes; `elsewhere` says that the other one does it.
+ */
+export type SourceStep =
+  | {
+      readonly call: "source";
+      readonly filter?: number;
+      readonly ident?: Word;
+      readonly elsewhere?: true;
+      readonly as?: Variable;
+      readonly ret: Ret;
+    }
+  /** Sets a direction, and unless `quiet` notifies. */
+  | {
+      readonly call: "sourceSet";
+      readonly fd: Ref;
+      readonly filter: number;
+      readonly flags: number;
+      readonly data: Word;
+      readonly fflags: number;
+      readonly quiet?: true;
+      readonly elsewhere?: true;
+      readonly ret: Ret;
+    }
+  | {
+      readonly call: "sourceNotify";
+      readonly fd: Ref;
+      readonly elsewhere?: true;
+      readonly ret: Ret;
+    }
+  | {
+      readonly call: "sourceDestroy";
+      readonly fd: Ref;
+      readonly silent: boolean;
+      readonly fflags: number;
+      readonly elsewhere?: true;
+      readonly ret: Ret;
+    }
+  | {
+      readonly call: "filterRegister";
+      readonly name: string;
+      readonly elsewhere?: true;
+      readonly ret: Ret;
+    }
+  | {
+      readonly call: "filterUnregister";
+      readonly filter: number;
+      readonly elsewhere?: true;
+      readonly ret: Ret;
+    }
+  /** The result is the number. */
+  | { readonly call: "filterByName"; readonly name: string; readonly ret: Ret }
+  /** The result is the length of the name. */
+  | { readonly call: "filterByNumber"; readonly filter: number; readonly ret: Ret };
+
 export type CallStep =
   | KeventStep
   | { readonly call: "kqueue"; readonly as?: Variable; readonly ret: Ret }
@@ -152,6 +208,7 @@ export type CallStep =
       readonly ret: Ret;
     }
   | { readonly call: "userEventCount"; readonly ret: Ret }
+  | SourceStep
   /** Non-blocking writes until nothing fits; the number of bytes taken is bound to `as`. */
   | { readonly call: "fill"; readonly fd: Ref; readonly as: Variable; readonly ret: Ret }
   /** Polls the queue `times` times; the result is how often exactly `each` records came. */

@@ -62,6 +62,9 @@ export const KQUEUE_CPONFORK = 2;
 export const EFD_SEMAPHORE = 1;
 export const EFD_NONBLOCK = O_NONBLOCK;
 export const EFD_CLOEXEC = O_CLOEXEC;
+export const SRC_READY = 1;
+export const SRC_EOF = 2;
+export const SOURCE_SILENT = 1;
 export const PIPE_BUF = 512;
 export const RLIMIT_NOFILE = 8;
 
@@ -73,19 +76,24 @@ export const INT64_MAX = 0x7fffffffffffffffn;
 
 /** The errors that the tables expect, by name; FreeBSD's numbers. */
 export const ERRNO = {
+  EPERM: 1,
   ENOENT: 2,
   ENXIO: 6,
   EBADF: 9,
   ENOMEM: 12,
+  EBUSY: 16,
+  EEXIST: 17,
   EFAULT: 14,
   EINVAL: 22,
   EMFILE: 24,
   EPIPE: 32,
   EAGAIN: 35,
+  ENAMETOOLONG: 63,
 } as const;
 export type ErrnoName = keyof typeof ERRNO;
 
 const PREFIXED: Readonly<Record<string, readonly [prefix: string, names: object]>> = {
+  sources: ["", { SRC_READY, SRC_EOF, SOURCE_SILENT }],
   filters: ["EVFILT_", { READ, WRITE, AIO, VNODE, TIMER, LIO, USER, SENDFILE, EMPTY }],
   flags: [
     "EV_",

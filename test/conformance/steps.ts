@@ -139,6 +139,48 @@ export const advance = (ms: number): CallStep => ({ call: "advance", ms, ret: 0 
 export const setWall = (ms: number): CallStep => ({ call: "setWall", ms, ret: 0 });
 export const userEventCount = (ret: Ret): CallStep => ({ call: "userEventCount", ret });
 
+type SourceOptions = Partial<{ fflags: number; quiet: true; elsewhere: true; ret: Ret }>;
+
+export function source(as: Variable, more: { filter?: number; ident?: Word } = {}): CallStep {
+  return { call: "source", as, ret: "fd", ...more };
+}
+
+/** Sets the reading direction of a source ready with some data, and tells. */
+export function ready(fd: Ref, data: Word = 1, options: SourceOptions = {}): CallStep {
+  const fixed = { call: "sourceSet", fd, filter: N.READ, flags: N.SRC_READY, data } as const;
+  return { ...fixed, fflags: 0, ret: 0, ...options };
+}
+
+/** As ready, with any direction and flags. */
+export function setSource(
+  fd: Ref,
+  filter: number,
+  flags: number,
+  data: Word = 0,
+  options: SourceOptions = {},
+): CallStep {
+  return { call: "sourceSet", fd, filter, flags, data, fflags: 0, ret: 0, ...options };
+}
+
+export function notify(fd: Ref, options: Pick<SourceOptions, "elsewhere" | "ret"> = {}): CallStep {
+  return { call: "sourceNotify", fd, ret: 0, ...options };
+}
+
+export function destroy(
+  fd: Ref,
+  options: Partial<{ silent: boolean; fflags: number; elsewhere: true; ret: Ret }> = {},
+): CallStep {
+  return { call: "sourceDestroy", fd, silent: false, fflags: 0, ret: 0, ...options };
+}
+
+export function filter(name: string, ret: Ret, elsewhere?: true): CallStep {
+  return { call: "filterRegister", name, ret, ...(elsewhere ? { elsewhere } : {}) };
+}
+
+export function unregister(number: number, ret: Ret, elsewhere?: true): CallStep {
+  return { call: "filterUnregister", filter: number, ret, ...(elsewhere ? { elsewhere } : {}) };
+}
+
 /** Starts a call that must fall asleep. */
 export const begin = (thread: string, step: CallStep): ThreadStep => {
   return { call: "begin", thread, step, parks: true };

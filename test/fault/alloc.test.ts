@@ -109,6 +109,20 @@ const SCENARIOS: readonly Scenario[] = [
       return () => s.pipe2(fds, O_DIRECT);
     }),
   },
+  { name: "source", allocations: 3, prepare: onSys((s) => () => s.source(0)) },
+  {
+    name: "source of a named filter",
+    allocations: 3,
+    prepare: onSys((s) => {
+      const filter = s.kfilter_register("keys");
+      return () => s.source(0, filter, 7);
+    }),
+  },
+  {
+    name: "kfilter_register",
+    allocations: 1,
+    prepare: onSys((s) => () => s.kfilter_register("keys")),
+  },
   { name: "bell", allocations: 3, prepare: onSys((_s, k) => () => installed(k, bellMake(k))) },
   {
     name: "channel",
@@ -166,6 +180,22 @@ const SCENARIOS: readonly Scenario[] = [
   change("watch a pipe, with ext", 2, (s, _kq, list) => {
     list.set(0, pipeEnds(s)[1], EVFILT_WRITE, EV_ADD).setExt(0, 0, 1n);
   }),
+  change("watch a source", 2, (s, _kq, list) => list.set(0, s.source(0), EVFILT_READ, EV_ADD)),
+  change("watch by a named filter", 2, (s, _kq, list) => {
+    const filter = s.kfilter_register("keys");
+    s.source(0, filter, 2n ** 40n);
+    list.set(0, 2n ** 40n, filter, EV_ADD);
+  }),
+  {
+    name: "destroy a source that is watched",
+    allocations: 0,
+    prepare: onSys((s) => {
+      const kq = s.kqueue();
+      const fd = s.source(0);
+      s.kevent(kq, new KeventList(1).set(0, fd, EVFILT_READ, EV_ADD), 1, null, 0, ZERO);
+      return () => s.source_destroy(fd);
+    }),
+  },
   change("watch a queue", 3, (s, _kq, list) => list.set(0, s.kqueue(), EVFILT_READ, EV_ADD)),
   change("watch a queue, outgrowing hash and heap", 2, (s, kq, list) => {
     fill(s, kq, EVFILT_TIMER, Math.max(HEAP_ENTRIES_MIN, HASH_BUCKETS_MIN));
@@ -264,6 +294,7 @@ function makers(s: Sys, kq: number): [string, () => number][] {
     ["wide user event", () => add(EVFILT_USER, 2n ** 40n)],
     ["user event", () => add(EVFILT_USER)],
     ["eventfd", () => s.eventfd(0, 0)],
+    ["source", () => s.source(0)],
     ["dup", () => s.dup(kq)],
   ];
 }
@@ -300,7 +331,8 @@ test(`a full arena: everything says ENOMEM, and works after a close, KNELL_SEED=
   }
   for (let fd = 0; fd < 8192; fd++) s.close(fd);
   const left = usage(k);
-  assert.deepEqual([left.files, left.queues, left.knotes, left.pipes], [0, 0, 0, 0]);
+  const { files, queues, knotes, pipes, sources } = left;
+  assert.deepEqual([files, queues, knotes, pipes, sources], [0, 0, 0, 0, 0]);
   assert.equal(left.bufferBytes, 0);
   assert.ok(s.pipe(new Int32Array(2)) >= 0, "there is room for a pipe again");
   assertSound(k);
@@ -317,6 +349,7 @@ test("a full descriptor table: EMFILE from everything, and nothing is left behin
     () => s.eventfd(0, 0),
     () => s.kqueue(),
     () => s.pipe(fds),
+    () => s.source(0),
     () => s.dup(kq),
     () => s.fcntl(kq, F_DUPFD, 3),
   ]) {

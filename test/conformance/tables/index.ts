@@ -9,6 +9,7 @@ import { descriptors } from "./fd.js";
 import { nested } from "./nested.js";
 import { pipes } from "./pipe.js";
 import { register } from "./register.js";
+import { sources } from "./source.js";
 import { threads } from "./threads.js";
 import { timerTable } from "./timer.js";
 import { user } from "./user.js";
@@ -24,5 +25,6 @@ export const TABLES: readonly Table[] = [
   descriptors,
   nested,
   closing,
+  sources,
   threads,
 ];

@@ -14,6 +14,7 @@ import {
   type Pipe,
   type Queue,
   type Source,
+  type UserSource,
   userEvent,
 } from "knell";
 import type { CallStep, Change, EventRecord, KeventStep, Observed } from "../case.js";
@@ -26,7 +27,8 @@ type Thing =
   | { readonly kind: "queue"; readonly queue: AnyQueue; readonly sources: Map<string, Kept> }
   | { readonly kind: "counter"; readonly counter: Counter }
   | { readonly kind: "reader"; readonly pipe: Pipe }
-  | { readonly kind: "writer"; readonly pipe: Pipe };
+  | { readonly kind: "writer"; readonly pipe: Pipe }
+  | { readonly kind: "source"; readonly source: UserSource };
 
 /** What a record of the source shows besides what its event says. */
 interface Kept {
@@ -107,6 +109,37 @@ export class ApiCalls {
         return this.#close(this.#thing(step.fd));
       case "kevent":
         return this.#kevent(step);
+      case "source": {
+        const { filter = 0, ident = 0 } = step;
+        const kernel = this.#kernel;
+        const found = filter === 0 ? null : kernel.findFilter(filter);
+        const source = found === null ? kernel.source() : found.source(Number(ident));
+        return this.#made(source.fd, { kind: "source", source });
+      }
+      case "sourceSet": {
+        const { flags, fflags, data } = step;
+        const ready = (flags & N.SRC_READY) !== 0;
+        const ended = (flags & N.SRC_EOF) !== 0;
+        const direction = { ready, ended, flags: fflags, data: Number(data) };
+        const name = step.filter === N.READ ? "readable" : "writable";
+        this.#sourceOf(step.fd).set({ [name]: direction });
+        return { ret: 0 };
+      }
+      case "sourceNotify":
+        this.#sourceOf(step.fd).notify();
+        return { ret: 0 };
+      case "sourceDestroy":
+        this.#sourceOf(step.fd).destroy({ silent: step.silent, flags: step.fflags });
+        return { ret: 0 };
+      case "filterRegister":
+        return { ret: this.#kernel.filter(step.name).number };
+      case "filterUnregister":
+        this.#kernel.findFilter(step.filter).unregister();
+        return { ret: 0 };
+      case "filterByName":
+        return { ret: this.#kernel.findFilter(step.name).number };
+      case "filterByNumber":
+        return { ret: this.#kernel.findFilter(step.filter).name.length };
       case "advance":
         this.#kernel.clock.advance(step.ms);
         return { ret: 0 };
@@ -129,6 +162,12 @@ export class ApiCalls {
     const thing = this.#things.get(Number(fd));
     if (thing === undefined) throw new Error(`no object has the descriptor ${fd}`);
     return thing;
+  }
+
+  #sourceOf(fd: number | string): UserSource {
+    const thing = this.#thing(fd);
+    if (thing.kind !== "source") throw new Error("not a source");
+    return thing.source;
   }
 
   #read(thing: Thing, length: number): Observed {
@@ -173,6 +212,7 @@ export class ApiCalls {
     if (thing.kind === "reader") thing.pipe.closeRead();
     else if (thing.kind === "writer") thing.pipe.closeWrite();
     else if (thing.kind === "queue") thing.queue.close();
+    else if (thing.kind === "source") thing.source.close();
     else thing.counter.close();
     return { ret: 0 };
   }
@@ -197,7 +237,7 @@ export class ApiCalls {
       return {
         ident: BigInt(ident),
         filter,
-        flags: kept.flags | (event.ended ? N.EOF : 0),
+        flags: kept.flags | (event.ended ? N.EOF | this.#lastFlag(kept.change) : 0),
         fflags: event.flags,
         data: event.ended ? 0n : BigInt(event.value as number | bigint),
         udata: BigInt(udata),
@@ -208,6 +248,13 @@ export class ApiCalls {
     const known = [...thing.sources.keys()].sort().join();
     const fault = tags === known ? {} : { fault: `tags are ${tags}, not ${known}` };
     return { ret: records.length, events: records, elapsedMs, ...fault };
+  }
+
+  /** A source that is gone makes its registrations one-shot, which an event does not show. */
+  #lastFlag(change: Change): number {
+    if (change.filter > 0) return N.ONESHOT;
+    const thing = this.#things.get(Number(change.ident));
+    return thing?.kind === "source" && thing.source.destroyed ? N.ONESHOT : 0;
   }
 
   #change(thing: Thing & { kind: "queue" }, change: Change): void {
@@ -231,7 +278,13 @@ export class ApiCalls {
   #source(change: Change): Source<unknown> {
     if (change.filter === N.USER) return userEvent(Number(change.ident));
     if (change.filter === N.TIMER) return timerSource(change);
+    if (change.filter > 0) {
+      return this.#kernel.findFilter(change.filter).at(Number(change.ident));
+    }
     const thing = this.#thing(String(change.ident));
+    if (thing.kind === "source") {
+      return change.filter === N.READ ? thing.source.readable() : thing.source.writable();
+    }
     if (thing.kind === "queue") return thing.queue.ready();
     if (thing.kind === "reader") return thing.pipe.readable();
     if (thing.kind !== "writer") throw new Error("a counter's source takes");

@@ -3,7 +3,7 @@
  * Which rows have a form in the JavaScript face, found out by going through their steps without
  * running them. api-calls.ts does what passes here.
  */
-import type { CallStep, Case, Change, KeventStep, Ref, Variable } from "../case.js";
+import type { CallStep, Case, Change, KeventStep, Ref, SourceStep, Variable } from "../case.js";
 import * as N from "../numbers.js";
 
 const NUMBERS = "descriptor numbers, their flags and limits belong to knell/sys";
@@ -16,9 +16,12 @@ const TIMER = "a timer has no other form than `every`, `after` and `at`";
 const RECORDS = "errors are thrown, not put into a list; a wait is for at least one event";
 const ENDED = "a source ends with one event, after the last byte, and is forgotten";
 const CLOSED = "closing a watched object is an event of those who watch it";
+const QUIET = "setting a source tells who watches it";
+const LAST = "a last event has no data, and ends what watches";
+const BUILT_IN = "filters that are built in have no names there";
 const PACKETS = "packets are the messages of a channel";
 
-type Kind = "queue" | "counter" | "reader" | "writer";
+type Kind = "queue" | "counter" | "reader" | "writer" | "source";
 
 /** What is known of the objects of a case at some step. */
 class Shape {
@@ -26,6 +29,8 @@ class Shape {
   /** Per open queue: filter and ident of its sources. */
   readonly sources = new Map<Ref, Set<string>>();
   readonly closed = new Set<Ref>();
+  /** Numbers of the named filters. */
+  readonly filters = new Set<number>();
   ends = 0;
 
   make(name: Variable | undefined, kind: Kind): null {
@@ -109,6 +114,10 @@ function gateAdd(change: Change, shape: Shape): string | null {
     return fflags === 0 && data === 0 ? null : USER;
   }
   const ident = change.ident as Ref;
+  if (filter > 0) {
+    return typeof change.ident === "number" && shape.filters.has(filter) ? null : ARGUMENT;
+  }
+  if (shape.is(ident, "source")) return fflags === 0 ? null : ARGUMENT;
   if (shape.is(ident, "counter")) return filter === N.READ ? TAKES : ARGUMENT;
   if (filter === N.READ && fflags === 0) {
     return shape.is(ident, "reader") || shape.is(ident, "queue") ? null : NUMBERS;
@@ -176,6 +185,33 @@ function gateKevent(step: KeventStep, shape: Shape): string | null {
   return gateWait(step, shape);
 }
 
+function gateSource(step: SourceStep, shape: Shape): string | null {
+  switch (step.call) {
+    case "source":
+      if (typeof (step.ident ?? 0) !== "number") return ARGUMENT;
+      return shape.make(step.as, "source");
+    case "sourceSet":
+      if (!shape.is(step.fd, "source")) return NUMBERS;
+      if (step.quiet) return QUIET;
+      if ((step.flags & N.SRC_EOF) !== 0 && step.data !== 0) return LAST;
+      return typeof step.data === "number" ? null : ARGUMENT;
+    case "sourceNotify":
+    case "sourceDestroy":
+      return shape.is(step.fd, "source") ? null : NUMBERS;
+    case "filterRegister":
+      if (typeof step.ret === "number") shape.filters.add(step.ret);
+      return step.ret === "EINVAL" ? ARGUMENT : null;
+    case "filterUnregister":
+      if (step.filter <= 0 || !shape.filters.has(step.filter)) return BUILT_IN;
+      if (step.ret === 0) shape.filters.delete(step.filter);
+      return null;
+    case "filterByName":
+      return step.name.startsWith("EVFILT_") ? BUILT_IN : null;
+    case "filterByNumber":
+      return step.filter > 0 ? null : BUILT_IN;
+  }
+}
+
 function gateStep(step: CallStep, shape: Shape): string | null {
   switch (step.call) {
     case "kqueue":
@@ -193,6 +229,15 @@ function gateStep(step: CallStep, shape: Shape): string | null {
       return gateClose(step, shape);
     case "kevent":
       return gateKevent(step, shape);
+    case "source":
+    case "sourceSet":
+    case "sourceNotify":
+    case "sourceDestroy":
+    case "filterRegister":
+    case "filterUnregister":
+    case "filterByName":
+    case "filterByNumber":
+      return gateSource(step, shape);
     case "advance":
     case "setWall":
     case "fill":

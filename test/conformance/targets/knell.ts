@@ -27,6 +27,11 @@ function sleepsOn(step: CallStep): number {
   throw new Error(`${step.call} never sleeps`);
 }
 
+/** Calls that are their owner's. */
+function isOwned(step: CallStep): boolean {
+  return /^(?:source|filter(?:Un)?[rR]egister)/.test(step.call);
+}
+
 class KnellMachine implements Machine {
   readonly #pool: Pool;
   readonly #turns: readonly StepWorker[];
@@ -53,7 +58,14 @@ class KnellMachine implements Machine {
   }
 
   async call(step: CallStep): Promise<Observed> {
-    return (await this.#next().ask({ kind: "call", step })) as Observed;
+    return (await this.#worker(step).ask({ kind: "call", step })) as Observed;
+  }
+
+  /** A source has an owner; everything else is done by whose turn it is. */
+  #worker(step: CallStep): StepWorker {
+    if (!isOwned(step)) return this.#next();
+    const index = "elsewhere" in step && step.elsewhere ? this.#turns.length - 1 : 0;
+    return this.#turns[index] ?? this.#next();
   }
 
   async begin(thread: string, step: CallStep, parks: boolean): Promise<void> {
@@ -142,7 +154,9 @@ class KnellMachine implements Machine {
 }
 
 /** Steps in which a second thread is needed. */
-const needsThreads = (one: Case): boolean => one.steps.some((step) => step.call === "begin");
+const needsThreads = (one: Case): boolean => {
+  return one.steps.some((step) => step.call === "begin" || "elsewhere" in step);
+};
 
 export class KnellTarget implements Target {
   readonly name: "direct" | "threads" | "api";

@@ -2,7 +2,15 @@
 /** Does one step through `knell/sys` in the calling thread. */
 import type { Kernel } from "knell";
 import { KeventList, type Sys, sys } from "knell/sys";
-import type { Bytes, CallStep, Change, EventRecord, KeventStep, Observed } from "../case.js";
+import type {
+  Bytes,
+  CallStep,
+  Change,
+  EventRecord,
+  KeventStep,
+  Observed,
+  SourceStep,
+} from "../case.js";
 import * as N from "../numbers.js";
 
 const UNTOUCHED = 0xa5;
@@ -80,6 +88,15 @@ export class SysCalls {
         return this.#fill(Number(step.fd));
       case "pollLoop":
         return this.#pollLoop(Number(step.kq), step.times, step.each);
+      case "source":
+      case "sourceSet":
+      case "sourceNotify":
+      case "sourceDestroy":
+      case "filterRegister":
+      case "filterUnregister":
+      case "filterByName":
+      case "filterByNumber":
+        return this.#source(step);
       case "advance":
         this.#kernel.clock.advance(step.ms);
         return { ret: 0 };
@@ -125,6 +142,36 @@ export class SysCalls {
         return s.userEventCount();
       default:
         throw new Error(`${step.call} is not a plain call`);
+    }
+  }
+
+  #source(step: SourceStep): Observed {
+    const s = this.#sys;
+    switch (step.call) {
+      case "source":
+        return this.#result(s.source(0, step.filter ?? 0, word(step.ident ?? 0)));
+      case "sourceSet": {
+        const { filter, flags, fflags, data } = step;
+        const set = s.source_set(Number(step.fd), filter, flags, fflags, word(data));
+        return this.#result(set < 0 || step.quiet ? set : s.source_notify(Number(step.fd)));
+      }
+      case "sourceNotify":
+        return this.#result(s.source_notify(Number(step.fd)));
+      case "sourceDestroy": {
+        const flags = step.silent ? N.SOURCE_SILENT : 0;
+        return this.#result(s.source_destroy(Number(step.fd), flags, step.fflags));
+      }
+      case "filterRegister":
+        return this.#result(s.kfilter_register(step.name));
+      case "filterUnregister":
+        return this.#result(s.kfilter_unregister(step.filter));
+      case "filterByName": {
+        const found = new Int32Array(1);
+        const result = this.#result(s.kfilter_byname(step.name, found));
+        return result.ret === 0 ? { ret: found[0] ?? 0 } : result;
+      }
+      case "filterByNumber":
+        return this.#result(s.kfilter_byfilter(step.filter, new Uint8Array(64)));
     }
   }
 

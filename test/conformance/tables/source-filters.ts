@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: ISC
+/** Rows of named filters; their table is source.ts. */
+import type { Case, Ref } from "../case.js";
+import * as N from "../numbers.js";
+import {
+  apply,
+  change,
+  close,
+  destroy,
+  event,
+  filter,
+  kqueue,
+  poll,
+  ready,
+  refuse,
+  setSource,
+  source,
+  unregister,
+} from "../steps.js";
+import { gone, has, watch } from "./source-steps.js";
+
+const KFILTER = "man kfilter(2); spec 1.2";
+const keyed = (ident: Ref, flags = N.ADD) => change(ident, 1, flags);
+
+export const naming: Case[] = [
+  {
+    id: "filter.register.numbers-and-names",
+    source: `${KFILTER}; 9.2 t_ioctl`,
+    steps: [
+      filter("keys", 1),
+      filter("mouse", 2),
+      filter("keys", "EEXIST"),
+      filter("x".repeat(65), "ENAMETOOLONG"),
+      { call: "filterByName", name: "mouse", ret: 2 },
+      { call: "filterByNumber", filter: 1, ret: 4 },
+      { call: "filterByName", name: "nobody", ret: "ENOENT" },
+      { call: "filterByNumber", filter: 3, ret: "ENOENT" },
+      unregister(1, 0),
+      { call: "filterByName", name: "keys", ret: "ENOENT" },
+      filter("touch", 1),
+    ],
+  },
+  {
+    id: "filter.register.built-in",
+    source: `${KFILTER}: cannot be registered or taken back`,
+    steps: [
+      filter("EVFILT_READ", "EEXIST"),
+      filter("", "EINVAL"),
+      { call: "filterByName", name: "EVFILT_USER", ret: N.USER },
+      { call: "filterByNumber", filter: N.READ, ret: 11 },
+      unregister(N.READ, "EINVAL"),
+      unregister(7, "ENOENT"),
+    ],
+  },
+  {
+    id: "filter.watch.by-identifier",
+    source: KFILTER,
+    steps: [
+      kqueue(),
+      filter("keys", 1),
+      source("$s", { filter: 1, ident: 27 }),
+      apply("$q", keyed(27)),
+      poll("$q"),
+      ready("$s", 3, { fflags: 2 }),
+      poll("$q", event(27, 1, 0, { data: 3, fflags: 2 })),
+      setSource("$s", N.READ, 0),
+      poll("$q"),
+      apply("$q", keyed(27, N.DELETE)),
+      refuse("$q", keyed(27, N.DELETE), "ENOENT"),
+    ],
+  },
+  {
+    id: "filter.watch.by-identifier-and-descriptor",
+    source: KFILTER,
+    steps: [
+      kqueue(),
+      filter("keys", 1),
+      source("$s", { filter: 1, ident: 27 }),
+      apply("$q", keyed(27), watch("$s")),
+      ready("$s", 3),
+      poll("$q", has("$s", 3), event(27, 1, 0, { data: 3 })),
+      destroy("$s"),
+      poll("$q", gone("$s"), event(27, 1, N.EOF | N.ONESHOT, { data: 0 })),
+    ],
+    gates: [{ target: "api", reason: "one source may end in a row there" }],
+  },
+  {
+    id: "filter.watch.what-is-not-there",
+    source: "man kfilter(2): ERRORS; spec 2.6",
+    steps: [
+      kqueue(),
+      refuse("$q", keyed(27), "EINVAL"),
+      refuse("$q", keyed(27, N.DELETE), "EINVAL"),
+      filter("keys", 1),
+      refuse("$q", keyed(27), "ENOENT"),
+      refuse("$q", keyed(27, N.DELETE), "ENOENT"),
+      refuse("$q", change(1, 300, N.ADD), "EINVAL"),
+    ],
+  },
+  {
+    id: "filter.watch.64-bit-identifiers",
+    source: KFILTER,
+    steps: [
+      kqueue(),
+      filter("keys", 1),
+      source("$s", { filter: 1, ident: N.EFD_MAX }),
+      { call: "source", filter: 1, ident: N.EFD_MAX, ret: "EEXIST" },
+      ready("$s", 3),
+      kqueue("$r"),
+      apply("$r", { ...keyed(0), ident: N.EFD_MAX }),
+      poll("$r", { ...event(0, 1, 0, { data: 3 }), ident: N.EFD_MAX }),
+    ],
+  },
+  {
+    id: "filter.unregister.in-use",
+    source: "man kfilter(2): EBUSY",
+    steps: [
+      kqueue(),
+      filter("keys", 1),
+      source("$s", { filter: 1, ident: 27 }),
+      apply("$q", keyed(27)),
+      unregister(1, "EBUSY"),
+      destroy("$s"),
+      unregister(1, "EBUSY"),
+      poll("$q", event(27, 1, N.EOF | N.ONESHOT, { data: 0 })),
+      unregister(1, 0),
+      refuse("$q", keyed(27), "EINVAL"),
+    ],
+  },
+  {
+    id: "filter.unregister.sources-stay",
+    source: "man kfilter(2): its sources stay",
+    steps: [
+      kqueue(),
+      filter("keys", 1),
+      source("$s", { filter: 1, ident: 27 }),
+      unregister(1, 0),
+      apply("$q", watch("$s")),
+      ready("$s", 5),
+      poll("$q", has("$s", 5)),
+    ],
+  },
+  {
+    id: "filter.close.registrations-are-not-a-number's",
+    source: "man source(2): CLOSE",
+    steps: [
+      kqueue(),
+      filter("keys", 1),
+      source("$s", { filter: 1, ident: 27 }),
+      apply("$q", keyed(27)),
+      ready("$s", 5),
+      close("$s"),
+      poll("$q", event(27, 1, 0, { data: 5 })),
+      close("$q"),
+      unregister(1, 0),
+    ],
+    gates: [{ target: "api", reason: "closing a source destroys it" }],
+  },
+  {
+    id: "filter.owner.other-thread",
+    source: "man kfilter(2): EPERM",
+    steps: [
+      kqueue(),
+      filter("keys", 1),
+      { call: "source", filter: 1, ident: 1, elsewhere: true, ret: "EPERM" },
+      unregister(1, "EPERM", true),
+      filter("theirs", 2, true),
+      { call: "source", filter: 2, ident: 1, ret: "EPERM" },
+      unregister(1, 0),
+    ],
+  },
+];
