@@ -195,17 +195,9 @@ function checkQueueList(w: Walk, table: TablePtr): void {
 /** Files reached by numbers; with their objects come the knotes, which refer to files again. */
 function checkFiles(w: Walk): void {
   const { k } = w;
-  const files = [...w.fileRefs.keys()];
-  for (const file of files) {
-    if (!w.claim(fileZone, file, "an open file")) continue;
-    const type = peek(k, File.type, file);
-    const obj = peek(k, File.object, file);
-    if (type === FT_SOURCE && obj === 0) continue;
-    if (!w.check(type !== FT_NONE && obj !== 0, () => `file ${file} is open on nothing`)) continue;
-    checkObject(w, type, obj);
-    const known = peek(k, Obj.file, obj) === file || peek(k, Obj.file2, obj) === file;
-    w.check(known, () => `file ${file}: object ${obj} does not know it`);
-  }
+  for (const file of [...w.fileRefs.keys()]) checkFile(w, file);
+  // What named filters have registered needs no number.
+  for (const file of w.namedFiles) if (!w.slots.has(file)) checkFile(w, file);
   for (const [file, refs] of w.fileRefs) {
     const count = peek(k, File.refs, file);
     w.check(w.slots.has(file), () => `file ${file} has knotes, but no number`);
@@ -219,6 +211,19 @@ function checkFiles(w: Walk): void {
   w.same(w.queues.size, queues, () => "queues of the table");
   for (const kq of w.queues) w.check(w.slots.has(kq), () => `kqueue ${kq} has no descriptor`);
   checkCounts(w);
+}
+
+/** An open file and what it is open on. */
+function checkFile(w: Walk, file: number): void {
+  const { k } = w;
+  if (!w.claim(fileZone, file, "an open file")) return;
+  const type = peek(k, File.type, file);
+  const obj = peek(k, File.object, file);
+  if (type === FT_SOURCE && obj === 0) return;
+  if (!w.check(type !== FT_NONE && obj !== 0, () => `file ${file} is open on nothing`)) return;
+  checkObject(w, type, obj);
+  const known = peek(k, Obj.file, obj) === file || peek(k, Obj.file2, obj) === file;
+  w.check(known, () => `file ${file}: object ${obj} does not know it`);
 }
 
 /** A knote is on the klist of its object, and on no other. */

@@ -161,6 +161,7 @@ function checkNamedKnote(w: Walk, kn: number, filter: number, name: string): voi
   const file = peek(k, Kncold.file, cold);
   const obj = peek(k, File.object, file);
   w.referTo(file);
+  w.namedFiles.add(file);
   w.named.set(filter, (w.named.get(filter) ?? 0) + 1);
   if (peek(k, Knote.ops, kn) === OPS_NOP) {
     checkOrphan(w, kn, name);

@@ -29,6 +29,8 @@ export class Walk {
   readonly parked = new Set<number>();
   /** Registrations found of each named filter. */
   readonly named = new Map<number, number>();
+  /** Files that those hold, whether or not a number names them. */
+  readonly namedFiles = new Set<number>();
   /** Sources that files are open on. */
   readonly sources = new Set<number>();
   userEvents = 0;

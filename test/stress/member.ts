@@ -14,6 +14,7 @@ import { adder, taker } from "./roles/counter.js";
 import { consumer, producer } from "./roles/handoff.js";
 import { lists } from "./roles/lists.js";
 import { packetReader, packetWriter } from "./roles/packets.js";
+import { sourceChurn, sourceOwner, sourceWatcher } from "./roles/sources.js";
 import { straggler, swapper } from "./roles/straggler.js";
 import { timerSetter, timerWaiter } from "./roles/timers.js";
 
@@ -30,6 +31,9 @@ const ROLES = {
   packetWriter,
   producer,
   sleeper,
+  sourceChurn,
+  sourceOwner,
+  sourceWatcher,
   straggler,
   swapper,
   taker,

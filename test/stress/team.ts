@@ -112,6 +112,7 @@ export class Team {
     this.check();
     const left = usage(this.k);
     const things = [left.files, left.queues, left.knotes, left.userEvents, left.timers];
-    assert.deepEqual([...things, left.eventfds, left.pipes], [0, 0, 0, 0, 0, 0, 0]);
+    things.push(left.eventfds, left.pipes, left.sources, left.filters);
+    assert.deepEqual(things, [0, 0, 0, 0, 0, 0, 0, 0, 0]);
   }
 }

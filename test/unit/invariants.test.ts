@@ -46,7 +46,7 @@ import { mutexLock, mutexUnlock } from "#src/sync/mutex.js";
 import { RANK_QUEUE } from "#src/sync/order.js";
 import { Waitq, Waitrec, WORD_SLEEPING, waitLinkLocked } from "#src/sync/wait.js";
 import { KeventList, sys } from "#src/sys/face.js";
-import { attachThread, bootThread } from "./support.js";
+import { attachThread, bootThread, notices, word } from "./support.js";
 
 const ZERO = { sec: 0, nsec: 0 };
 
@@ -79,22 +79,6 @@ function busy(): { k: Kthread; kq: number; child: number; eventfd: number; packe
   s.close(s.dup(kq));
   return { k, kq, child, eventfd, packets };
 }
-
-/** Change one word, look, and put it back. */
-function notices(k: Kthread, at: number, value: number, what: string): void {
-  const before = k.a[at] as number;
-  assert.notEqual(before, value, `${what}: no change`);
-  k.a[at] = value;
-  const problems = checkInvariants(k);
-  k.a[at] = before;
-  assert.ok(problems.length > 0, `${what} was not noticed`);
-  assert.deepEqual(checkInvariants(k), [], `${what}: put back`);
-}
-
-const word = (k: Kthread, field: FieldInfo, p: number): [number, number] => {
-  const at = p + field.offset;
-  return [at, k.a[at] as number];
-};
 
 test("a busy arena is sound, and describing it finds everything", () => {
   const { k, kq } = busy();

@@ -2,6 +2,7 @@
 /** What the unit tests share: kernels without the JavaScript face, and a source of numbers. */
 import assert from "node:assert/strict";
 import { KernelPanic, type Kthread } from "#src/arena/kthread.js";
+import type { FieldInfo } from "#src/arena/layout.js";
 import { threadHost } from "#src/host/node.js";
 import { checkInvariants } from "#src/inspect/invariants.js";
 import type { BootShape } from "#src/kern/attach.js";
@@ -56,6 +57,23 @@ export const HELD = 1;
 /** Rank of the lock that is wanted. */
 export const RANK = 2;
 export const CONTROL_WORDS = 3;
+
+/** Change one word, look, and put it back. */
+export function notices(k: Kthread, at: number, value: number, what: string): void {
+  const before = k.a[at] as number;
+  assert.notEqual(before, value, `${what}: no change`);
+  k.a[at] = value;
+  const problems = checkInvariants(k);
+  k.a[at] = before;
+  assert.ok(problems.length > 0, `${what} was not noticed`);
+  assert.deepEqual(checkInvariants(k), [], `${what}: put back`);
+}
+
+/** Where a field is, and what stands there. */
+export const word = (k: Kthread, field: FieldInfo, p: number): [number, number] => {
+  const at = p + field.offset;
+  return [at, k.a[at] as number];
+};
 
 /** Numbers that look random and are the same for the same seed: mulberry32. */
 export class Random {
