@@ -24,7 +24,7 @@ import { filterops } from "./filters.js";
 import { answerLocked } from "./klist.js";
 import { kqueueUnlock } from "./lock.js";
 import { knoteActivateLocked, knoteReturnLocked } from "./ready.js";
-import { KN_DELIVERED, Kncold, Knote, type KnotePtr, Kqueue } from "./structs.js";
+import { KN_DELIVERED, Knote, type KnotePtr, Kqueue } from "./structs.js";
 
 /** Whether the view of the knote's direction says that the object has to be asked. */
 function viewAsks(k: Kthread, kn: KnotePtr): boolean {
@@ -58,8 +58,7 @@ export function asksRun(k: Kthread): void {
     mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
     kassert(Knote.obj.get(k, kn) === obj, "a claimed knote stays on its object");
     const holds = ops.ask?.(k, kn) === true;
-    Kncold.seenEdge.set(k, Knote.cold.get(k, kn), Obj.edge.hint(k, obj));
-    answerLocked(k, kn, holds);
+    answerLocked(k, obj, kn, holds);
     claimEndLocked(k, kq, kn);
     if (holds && delivered) knoteReturnLocked(k, kq, kn);
     else if (holds) knoteActivateLocked(k, kq, kn);

@@ -101,6 +101,7 @@ export function addDescriptor(
 export function addNamed(k: Kthread, kq: KqueuePtr, c: Change, ch: Int32Array, at: number): number {
   const generation = Kqueue.generation.hint(k, kq);
   kqueueUnlock(k, kq);
+  if (k.fileDrops.length > 0) dropsRun(k);
   const found = filterTake(k, c.filter, c.identLo, c.identHi);
   const back = kqueueRelock(k, kq, generation);
   if (found < 0) return back < 0 ? back : found === -EINVAL ? found : found - IN_ATTACH;

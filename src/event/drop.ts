@@ -7,9 +7,9 @@
  * waits for it. A claimed knote keeps its queue from being freed. Notification does not claim.
  *
  * Dropping a knote goes in two steps. `knoteDropLocked` marks it KN_DETACHED, takes it off the
- * ready list and the timer heap, and claims it: from now on it delivers nothing. A knote without
- * an object, or whose object is gone, is freed at once; others are put on the thread's list, and
- * `dropsRun` takes them off their object's klist with the queue unlocked, and frees them.
+ * ready list and the timer heap, and claims it: from now on it delivers nothing. A knote that holds
+ * no file is freed at once; others are put on the thread's list, and `dropsRun` takes them off
+ * their object's klist, if they have one still, with the queue unlocked, and frees them.
  */
 import { assertHeld } from "#field";
 import { hashBucket } from "../arena/hash.js";
@@ -62,7 +62,6 @@ const IDENT = Knote.ident.offset;
 const FILTER_OPS = Knote.filter.offset;
 const STATUS_FLAGS = Knote.status.offset;
 const COLD = Knote.cold.offset;
-const OBJ = Knote.obj.offset;
 const FILE = Kncold.file.offset;
 const QUEUED = KN_QUEUED;
 const ARMED = KN_ARMED;
@@ -185,8 +184,8 @@ export function knoteFreeLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
 }
 
 /**
- * First step of dropping an unclaimed knote; queue lock held. What has no object is gone after
- * it; the rest is on the thread's list until `dropsRun`.
+ * First step of dropping an unclaimed knote; queue lock held. What holds no file is gone after it;
+ * the rest is on the thread's list until `dropsRun`, which drops the files one by one.
  */
 export function knoteDropLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
   const a = k.a;
@@ -195,7 +194,8 @@ export function knoteDropLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
   if ((word & ARMED) !== 0) timerDisarmLocked(k, kq, kn);
   a[kn + STATUS_FLAGS] = ((a[kn + STATUS_FLAGS] as number) | DETACHED) & ~ACTIVE;
   const ops = filterops[(a[kn + FILTER_OPS] as number) >>> OPS_SHIFT] as Filterops;
-  if (a[kn + OBJ] === 0) {
+  const cold = a[kn + COLD] as number;
+  if (cold === 0 || a[cold + FILE] === 0) {
     ops.detach(k, kq, kn);
     knoteFreeLocked(k, kq, kn);
     return;

@@ -104,16 +104,18 @@ function knoteNotifyLocked(k: Kthread, kq: number, obj: number, kn: number, edge
   if (a[cold + SEEN_EDGE] === edge) return;
   if (((a[kn + STATUS_FLAGS] as number) & DETACHED) !== 0) return;
   const ops = filterops[(a[kn + FILTER_OPS] as number) >>> OPS_SHIFT] as Filterops;
-  // An answer is to the edge that was seen. A source tells again after a death.
-  if (ops.ask !== null) a[cold + SEEN_EDGE] = edge;
   if (ops.exact) exactCopyLocked(k, obj, kn, cold, ops);
   if (ops.event(k, kn as KnotePtr)) knoteActivateLocked(k, kq as KqueuePtr, kn as KnotePtr);
-  // Otherwise last, so that a death before it leaves the edge to be acted on.
+  // Last, so that a death before it leaves the edge to be acted on.
   a[cold + SEEN_EDGE] = edge;
 }
 
-/** Note what the object said, for evaluations of the knote under the queue lock, which is held. */
-export function answerLocked(k: Kthread, kn: KnotePtr, holds: boolean): void {
+/**
+ * Note what the object said, and at which edge, for evaluations of the knote under the queue lock;
+ * both locks held.
+ */
+export function answerLocked(k: Kthread, obj: ObjectPtr, kn: KnotePtr, holds: boolean): void {
+  Kncold.exactLo.set(k, Knote.cold.get(k, kn), Obj.edge.hint(k, obj));
   if (holds) Knote.status.or(k, kn, KN_ANSWERED);
   else Knote.status.clear(k, kn, KN_ANSWERED);
 }
@@ -121,7 +123,7 @@ export function answerLocked(k: Kthread, kn: KnotePtr, holds: boolean): void {
 /** Copy the exact data of the knote's direction, for when the view is saturated. */
 function exactCopyLocked(k: Kthread, obj: number, kn: number, cold: number, ops: Filterops): void {
   if (ops.ask !== null) {
-    answerLocked(k, kn as KnotePtr, ops.ask(k, kn as KnotePtr));
+    answerLocked(k, obj as ObjectPtr, kn as KnotePtr, ops.ask(k, kn as KnotePtr));
     return;
   }
   const a = k.a;

@@ -126,7 +126,7 @@ export const Kncold = defineStruct("kncold", {
   sdataHi: word(C, "data as asked for, high word"),
   udataHi: word(C, "the caller's word, high"),
   seenEdge: word(C, "the object's edge count this knote has acted on"),
-  exactLo: word(C, "exact data at the last notification, low word"),
+  exactLo: word(C, "exact data, low word; of a source, the edge count when it was asked"),
   exactHi: word(C, "and high"),
   klistPrev: ptr<"knote">(CO, "previous knote of the object"),
   file: ptr<"file">(C, "open file it holds a reference on"),

@@ -246,6 +246,32 @@ test("a queue with registrations on destroyed sources can be closed", () => {
   assert.equal(usage(t.k).files, files - 2);
 });
 
+test("many ends are delivered in one call, and many additions refused in one", () => {
+  const t = new Stand();
+  const { s } = t;
+  const count = 40;
+  const filter = s.kfilter_register("keys");
+  const list = new KeventList(2 * count);
+  const fds = Array.from({ length: count }, (_, i) => s.source(0, filter, i));
+  for (const [i, fd] of fds.entries()) {
+    list.set(2 * i, fd, EVFILT_READ, EV_ADD).set(2 * i + 1, i, filter, EV_ADD);
+  }
+  assert.equal(s.kevent(t.kq, list, 2 * count, null, 0, ZERO), 0);
+  for (const fd of fds) assert.equal(s.source_destroy(fd), 0);
+  assert.equal(s.kevent(t.kq, null, 0, list, 2 * count, ZERO), 2 * count);
+  assertSound(t.k);
+  for (const [i, fd] of fds.entries()) {
+    list.set(2 * i, fd, EVFILT_WRITE, EV_ADD).set(2 * i + 1, i, filter, EV_ADD);
+  }
+  const errors = new KeventList(2 * count);
+  assert.equal(s.kevent(t.kq, list, 2 * count, errors, 2 * count, ZERO), 2 * count);
+  for (let i = 0; i < count; i++) {
+    assert.deepEqual([errors.data(2 * i), errors.data(2 * i + 1)], [ENXIO, ENOENT]);
+  }
+  assertSound(t.k);
+  assert.equal(s.kfilter_unregister(filter), 0);
+});
+
 test("arguments", () => {
   const { s, fd, kq } = new Stand();
   assert.equal(s.source(2), -EINVAL);

@@ -36,8 +36,8 @@ function reachesMark(k: Kthread, kn: KnotePtr): boolean {
 /** Whether the source said that the condition holds, and has not been set since. */
 function answered(k: Kthread, kn: KnotePtr): boolean {
   if ((Knote.status.get(k, kn) & KN_ANSWERED) === 0) return false;
-  const seen = Kncold.seenEdge.get(k, Knote.cold.get(k, kn));
-  return seen === Obj.edge.hint(k, Knote.obj.get(k, kn));
+  const asked = Kncold.exactLo.get(k, Knote.cold.get(k, kn));
+  return asked === Obj.edge.hint(k, Knote.obj.get(k, kn));
 }
 
 /** Delivery has reset the knote's data and fflags: they are the source's no more. */
