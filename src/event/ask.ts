@@ -16,15 +16,22 @@
  */
 import { EVFILT_WRITE } from "../abi/event.js";
 import { DEFER_ASK, type Kthread, kassert } from "../arena/kthread.js";
-import { Obj, objectLock, objectUnlock, VIEW_ASK } from "../kern/object.js";
+import { Obj, type ObjectPtr, objectLock, objectUnlock, VIEW_ASK } from "../kern/object.js";
 import { mutexLock } from "../sync/mutex.js";
 import { RANK_QUEUE } from "../sync/order.js";
-import { claimEndLocked } from "./drop.js";
+import { claimEndLocked, dropLaterLocked } from "./drop.js";
 import { filterops } from "./filters.js";
 import { answerLocked } from "./klist.js";
 import { kqueueUnlock } from "./lock.js";
 import { knoteActivateLocked, knoteReturnLocked } from "./ready.js";
-import { KN_DELIVERED, Knote, type KnotePtr, Kqueue } from "./structs.js";
+import {
+  KN_DELIVERED,
+  KN_DETACHED,
+  Knote,
+  type KnotePtr,
+  Kqueue,
+  type KqueuePtr,
+} from "./structs.js";
 
 /** Whether the view of the knote's direction says that the object has to be asked. */
 function viewAsks(k: Kthread, kn: KnotePtr): boolean {
@@ -44,6 +51,22 @@ export function askLocked(k: Kthread, kn: KnotePtr, word: number): void {
   k.deferred |= DEFER_ASK;
 }
 
+/** Ask, end the claim, and queue the knote again if its condition holds; both locks held. */
+function askedLocked(
+  k: Kthread,
+  kq: KqueuePtr,
+  kn: KnotePtr,
+  obj: ObjectPtr,
+  delivered: boolean,
+): void {
+  const holds = filterops[Knote.ops.get(k, kn)]?.ask?.(k, kn) === true;
+  answerLocked(k, obj, kn, holds);
+  claimEndLocked(k, kq, kn);
+  if (!holds) return;
+  if (delivered) knoteReturnLocked(k, kq, kn);
+  else knoteActivateLocked(k, kq, kn);
+}
+
 /** Ask for every knote on the thread's list. No lock held. */
 export function asksRun(k: Kthread): void {
   k.deferred &= ~DEFER_ASK;
@@ -52,16 +75,12 @@ export function asksRun(k: Kthread): void {
     const delivered = k.asks.pop() !== 0;
     const kq = Knote.kq.get(k, kn);
     const obj = Knote.obj.get(k, kn);
-    const ops = filterops[Knote.ops.get(k, kn)] as (typeof filterops)[number];
-    kassert(obj !== 0 && ops.ask !== null, "the operations of a claimed knote stay");
+    kassert(obj !== 0, "the object of a claimed knote stays");
     objectLock(k, obj);
     mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
     kassert(Knote.obj.get(k, kn) === obj, "a claimed knote stays on its object");
-    const holds = ops.ask?.(k, kn) === true;
-    answerLocked(k, obj, kn, holds);
-    claimEndLocked(k, kq, kn);
-    if (holds && delivered) knoteReturnLocked(k, kq, kn);
-    else if (holds) knoteActivateLocked(k, kq, kn);
+    if ((Knote.status.get(k, kn) & KN_DETACHED) !== 0) dropLaterLocked(k, kn);
+    else askedLocked(k, kq, kn, obj, delivered);
     kqueueUnlock(k, kq);
     objectUnlock(k, obj);
   }

@@ -184,8 +184,11 @@ export function knoteFreeLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
 }
 
 /**
- * First step of dropping an unclaimed knote; queue lock held. What holds no file is gone after it;
- * the rest is on the thread's list until `dropsRun`, which drops the files one by one.
+ * First step of dropping a knote; queue lock held. What holds no file is gone after it; the rest is
+ * on the thread's list until `dropsRun`, which drops the files one by one.
+ *
+ * Nobody has claimed the knote, but for one case: a scan delivers a one-shot event while another
+ * thread asks the object. Then the asker has the knote, finds it KN_DETACHED, and drops it.
  */
 export function knoteDropLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
   const a = k.a;
@@ -200,7 +203,13 @@ export function knoteDropLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr): void {
     knoteFreeLocked(k, kq, kn);
     return;
   }
+  if (Knote.claim.get(k, kn) !== 0) return;
   Knote.claim.set(k, kn, k.owner);
+  dropLaterLocked(k, kn);
+}
+
+/** Put a knote that this thread has claimed on its list of those to drop; queue lock held. */
+export function dropLaterLocked(k: Kthread, kn: KnotePtr): void {
   Knote.readyNext.set(k, kn, k.dropHead as KnotePtr);
   k.dropHead = kn;
   k.deferred |= DEFER_DROP;

@@ -174,4 +174,12 @@ export const mutants: readonly Mutant[] = [
     find: "if (!objectIsOf(k, obj, fp)) {",
     replace: "if (false) {",
   },
+  {
+    name: "one-shot-drops-claimed",
+    text: "a scan drops a one-shot knote that another thread has claimed",
+    scenario: "ask-oneshot",
+    file: "event/drop.js",
+    find: "if (Knote.claim.get(k, kn) !== 0) return; Knote.claim.set",
+    replace: "Knote.claim.set",
+  },
 ];

@@ -16,6 +16,7 @@ import {
   EV_DISABLE,
   EV_ENABLE,
   EV_EOF,
+  EV_ONESHOT,
   EVFILT_READ,
   SRC_READY,
 } from "knell/abi";
@@ -341,5 +342,25 @@ export const askTwoPollers: Scenario = {
     const heard = outcome.returned.flat();
     assert.equal(heard.filter((one) => one === NEWS).length, 1, `heard ${heard.join(" ")}`);
     assert.deepEqual(poll(outcome, kqOf(outcome)), []);
+  },
+};
+
+export const askOneshot: Scenario = {
+  name: "ask-oneshot",
+  text: "a one-shot event is delivered while a change asks for it: the asker drops it",
+  threads: [
+    {
+      name: "enabler",
+      run: (stage) => [change(stage, kqOf(stage), fdOf(stage), EVFILT_READ, EV_ENABLE)],
+    },
+    poller(2),
+  ],
+  setup: (stage) => scene(stage, LARGE, EV_ONESHOT | EV_DISABLE),
+  check(outcome) {
+    assert.deepEqual(outcome.returned[0], [0]);
+    const heard = outcome.returned[1] as readonly number[];
+    const rest = look(outcome, kqOf(outcome), false);
+    assert.equal([...heard, rest].filter((one) => one === NEWS).length, 1, "delivered once");
+    assert.equal(registered(outcome, kqOf(outcome), fdOf(outcome)), false);
   },
 };
