@@ -6,7 +6,8 @@ import { attach, Filter, UserSource } from "knell";
 import { EVFILT_READ, SRC_READY } from "knell/abi";
 import { sys } from "knell/sys";
 import { SUPER, Super } from "#src/arena/superblock.js";
-import { codeOf, NO_INTEGERS, refuses, still } from "./support.js";
+import { checkInvariants } from "#src/inspect/invariants.js";
+import { codeOf, NO_INTEGERS, refuses, small, still, WORKER } from "./support.js";
 
 describe("a source of the program's own", () => {
   test("reports what its owner sets, for as long as it is so", () => {
@@ -207,6 +208,42 @@ describe("a source of the program's own", () => {
     other.kernel.close();
     assert.equal(s.source_set(fd, EVFILT_READ, SRC_READY), -6, "ENXIO");
     assert.equal(kernel.thread.a[Super.sources.at(SUPER)], 0);
+    kernel.close();
+  });
+});
+
+describe("with workers", () => {
+  test("a worker watches what this thread sets and destroys", async () => {
+    const kernel = small();
+    const share = { source: kernel.source(), done: kernel.channel() };
+    kernel.spawn(WORKER, { share, workerData: { role: "watch" } });
+    const heard = () => share.done.receiveAsync();
+    assert.equal(await heard(), "watching");
+    share.source.set({ readable: { data: 2 ** 40, flags: 9 } });
+    assert.deepEqual(await heard(), [2 ** 40, false, 9]);
+    share.source.destroy({ flags: 54 });
+    assert.deepEqual(await heard(), [null, true, 54]);
+    assert.equal(await heard(), true);
+    kernel.close();
+  });
+
+  test("a worker that is terminated leaves no source and no name", async () => {
+    const kernel = small();
+    const share = { bell: kernel.bell(), done: kernel.channel() };
+    const worker = kernel.spawn(WORKER, { share, workerData: { role: "own" } });
+    assert.equal(await share.done.receiveAsync(), "ready");
+    const { number } = kernel.findFilter("theirs");
+    const queue = kernel.queue().add("it", kernel.findFilter("theirs").at(1), { edge: true });
+    assert.deepEqual(await queue.wait(), [{ tag: "it", value: 2 ** 40, ended: false, flags: 3 }]);
+    worker.terminate();
+    assert.deepEqual(await queue.wait(), [{ tag: "it", value: undefined, ended: true, flags: 0 }]);
+    // Its end is told when everything of it is gone.
+    await kernel.queue().add("gone", kernel.exits()).wait();
+    codeOf(() => kernel.findFilter("theirs"), "ENOENT");
+    codeOf(() => kernel.findFilter(number), "ENOENT");
+    assert.equal(kernel.filter("ours").number, number, "the number is free");
+    assert.equal(kernel.thread.a[Super.sources.at(SUPER)], 0);
+    assert.deepEqual(checkInvariants(kernel), []);
     kernel.close();
   });
 });

@@ -9,6 +9,7 @@ import {
   type Kernel,
   type Pipe,
   type SharedQueue,
+  type UserSource,
 } from "knell";
 import { sys } from "knell/sys";
 
@@ -20,6 +21,7 @@ interface Given {
   readonly counter: Counter;
   readonly pipe: Pipe;
   readonly inbox: SharedQueue;
+  readonly source: UserSource;
 }
 
 const { role, ...data } = (workerData.workerData ?? workerData) as Record<string, unknown>;
@@ -52,6 +54,28 @@ const roles: Record<string, () => unknown> = {
     const queue = kernel.queue().add("ring", bell.rings());
     done.send(kernel.usage().threads);
     queue.waitSync();
+  },
+
+  /** Owns a named filter with a source that is ready, says so, and parks. */
+  own() {
+    const { kernel, done, bell } = join();
+    const source = kernel.filter("theirs").source(1);
+    source.set({ readable: { data: 2 ** 40, flags: 3 } });
+    const queue = kernel.queue().add("ring", bell.rings());
+    done.send("ready");
+    queue.waitSync();
+  },
+
+  /** Watches a source of the other side, says so, and says what becomes of it. */
+  watch() {
+    const { kernel, done, source } = join();
+    const queue = kernel.queue().add("it", source.readable(), { edge: true });
+    done.send("watching");
+    for (const { value, ended, flags } of queue.eventsSync()) {
+      done.send([value ?? null, ended, flags]);
+      if (ended) break;
+    }
+    done.send(source.destroyed);
   },
 
   /** Sends each job back with its own mark, until the end. */

@@ -2,6 +2,7 @@
 /** Sources: what watchers find, ask for, and keep when the source is destroyed under them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CHECKS } from "#field";
 import {
   EBADF,
   EBUSY,
@@ -31,14 +32,18 @@ import { SOURCE_SILENT, SRC_EOF, SRC_READY } from "#src/abi/source.js";
 import type { Kthread } from "#src/arena/kthread.js";
 import type { Filterops } from "#src/event/filterops.js";
 import { filterops } from "#src/event/filters.js";
+import { klistFini, objectDoomLocked } from "#src/event/fini.js";
+import { klistNotifyLocked } from "#src/event/klist.js";
 import { fileKqueue } from "#src/event/kqueue.js";
 import { Kqueue } from "#src/event/structs.js";
 import { sourcesEnd } from "#src/fd/source.js";
 import { usage } from "#src/inspect/usage.js";
 import { fdHint } from "#src/kern/fdtable.js";
+import { File } from "#src/kern/file.js";
+import { objectLock } from "#src/kern/object.js";
 import { FILTERS_MAX } from "#src/limits.js";
 import { KeventList, type Sys, sys } from "#src/sys/face.js";
-import { assertSound, attachThread, bootThread } from "./support.js";
+import { assertPanics, assertSound, attachThread, bootThread } from "./support.js";
 
 const ZERO = { sec: 0, nsec: 0 };
 
@@ -306,6 +311,20 @@ test("only the owner sets, notifies and destroys; its end is the end of its sour
   assertSound(t.k);
   assert.deepEqual(t.poll(), [[EV_EOF | EV_ONESHOT, 0, 0n]]);
   assert.equal(t.s.source_notify(t.fd), 0, "this thread's own is there");
+});
+
+test("a source that is being torn down is notified by nobody", { skip: !CHECKS }, () => {
+  const t = new Stand();
+  const obj = File.object.load(t.k, fdHint(t.k, t.fd));
+  objectLock(t.k, obj);
+  objectDoomLocked(t.k, obj);
+  assertPanics(() => klistNotifyLocked(t.k, obj), /beside klistFini/);
+});
+
+test("klistFini is for what is being torn down", () => {
+  const t = new Stand();
+  const obj = File.object.load(t.k, fdHint(t.k, t.fd));
+  assertPanics(() => klistFini(t.k, obj, 0), /being torn down/);
 });
 
 test("a filter with touch is refused, and leaves nothing behind", () => {
