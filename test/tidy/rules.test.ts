@@ -21,6 +21,12 @@ interface Sample {
 
 const samples: Sample[] = [
   {
+    rule: "claimPrivate",
+    path: "src/sys/calls.ts",
+    good: "// Knote.claim is private\nconst claims = 1;\n",
+    bad: "const whose = Knote.claim.get(k, kn);\n",
+  },
+  {
     rule: "importDirection",
     path: "src/kern/file.ts",
     good: 'import { EBADF } from "../abi/errno.js";\nimport { atomicAdd } from "#atomics";\n',

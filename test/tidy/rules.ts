@@ -154,10 +154,22 @@ export const cleanEnds: Rule = (file) => {
   return [...ends, ...blanks];
 };
 
+/** Who may see the claim of a knote: the event core, who looks at an arena, and who repairs it. */
+const SEES_CLAIMS = /^src\/(?:event|inspect)\/|^src\/sys\/recover\.ts$/;
+
+/** Claim and in-flight state are private to the event core. */
+export const claimPrivate: Rule = (file) => {
+  if (!file.path.startsWith("src/") || SEES_CLAIMS.test(file.path)) return [];
+  return eachLine({ ...file, text: codeOnly(file.text) }, (line) =>
+    /\bKnote\.claim\b|\bKN_(?:DETACHED|ANSWERED)\b/.test(line) ? "looks at a knote's claim" : null,
+  );
+};
+
 /** The rules for single files. */
 export const FILE_RULES: Readonly<Record<string, Rule>> = {
   importDirection,
   atomicsOnlyInSync,
+  claimPrivate,
   noReference,
   licenceLine,
   columns,

@@ -12,6 +12,7 @@ import { levelPollers, onlyOnePoller } from "./pollers.js";
 import { randomNamed } from "./random.js";
 import * as register from "./register.js";
 import * as sources from "./sources.js";
+import * as sourcesDeath from "./sources-death.js";
 import * as streams from "./streams.js";
 import * as teardown from "./teardown.js";
 import { deathBroken, deathMended, toyBroken, toyMended } from "./toy.js";
@@ -34,6 +35,7 @@ export const scenarios: readonly Scenario[] = [
   ...Object.values(streams),
   ...Object.values(teardown),
   ...Object.values(sources),
+  ...Object.values(sourcesDeath),
   ...Object.values(death),
   ...Object.values(dying),
   toyMended,

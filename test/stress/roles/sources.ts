@@ -21,6 +21,7 @@ import {
   ENOMEM,
   ENXIO,
   EPERM,
+  ESTALE,
 } from "#src/abi/errno.js";
 import {
   EV_ADD,
@@ -37,7 +38,11 @@ import {
 import { SOURCE_SILENT, SRC_READY } from "#src/abi/source.js";
 import { sourcesEnd } from "#src/fd/source.js";
 import { checkInvariants } from "#src/inspect/invariants.js";
+import { fdHint } from "#src/kern/fdtable.js";
+import { File, FREAD, FT_SOURCE, FWRITE } from "#src/kern/file.js";
 import { KeventList } from "#src/sys/face.js";
+import { handleAttach } from "#src/sys/handle.js";
+import { handleSourceGone } from "#src/sys/source.js";
 import { type Member, ZERO } from "../member.js";
 
 const START = 8;
@@ -165,7 +170,7 @@ function step(m: Member, filter: number, own: number[], events: KeventList): num
   const { s, random } = m;
   const kq = m.arg("kq") + random.below(m.arg("queues"));
   const fd = m.arg("kq") + m.arg("queues") + random.below(NUMBERS);
-  switch (random.below(12)) {
+  switch (random.below(13)) {
     case 0: {
       if (own.length >= OWN_MAX) return dropOne(m, own);
       const named = random.below(2) === 0;
@@ -194,11 +199,33 @@ function step(m: Member, filter: number, own: number[], events: KeventList): num
       const other = 1 + random.below(m.count);
       return m.change(kq, random.below(IDENTS), other, random.pick(FLAGS));
     }
+    case 12:
+      return share(m, fd);
     case 9:
       return s.kfilter_unregister(1 + random.below(m.count)) < 0 ? -EBUSY : again(m);
     default:
       return m.change(kq, fd, random.pick([EVFILT_READ, EVFILT_WRITE]), random.pick(FLAGS));
   }
+}
+
+/** Where the members write what a handle to a source says: file and generation. */
+const HANDLES = 64;
+const NAMES = 8;
+
+/** Write down a handle, or open one that somebody wrote, who may have closed or destroyed it. */
+function share(m: Member, fd: number): number {
+  const at = HANDLES + 2 * m.random.below(NAMES);
+  const fp = fdHint(m.k, fd);
+  if (m.random.below(2) === 0 && fp !== 0) {
+    m.board[at] = fp;
+    m.board[at + 1] = m.k.a[File.generation.at(fp)] as number;
+    return 0;
+  }
+  const name = { file: m.board[at] as number, generation: m.board[at + 1] as number };
+  const handle = handleAttach(m.k, FT_SOURCE, FREAD | FWRITE, name);
+  if (typeof handle === "number") return handle === -ESTALE ? -ENOENT : handle;
+  assert.equal(handle.fp, name.file);
+  return handleSourceGone(m.k, handle) ? 1 : handle.fd;
 }
 
 /** The member's filter was not in use, and is registered anew, maybe under another number. */
