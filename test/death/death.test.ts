@@ -10,13 +10,14 @@ import { handleChannel } from "#src/sys/handle.js";
 import { report, SEED, SOAK, Team } from "./team.js";
 import type { Trade } from "./trade.js";
 
-const DEATHS = 40 * SOAK;
-const TRADERS = 20 * SOAK;
+const DEATHS = 16 * SOAK;
+const TRADERS = 10 * SOAK;
 const AT_ONCE = 3;
 const HANG_MS = 1000;
 
-test(`calls of every kind, KNELL_SEED=${SEED}`, async () => {
+test(`calls of every kind, KNELL_SEED=${SEED}`, async (t) => {
   const team = new Team();
+  t.after(() => team.abandon());
   for (let i = 0; i < AT_ONCE; i++) await team.start();
   for (let death = 0; death < DEATHS; death++) {
     const member = team.random.pick([...team.members]);
@@ -30,8 +31,9 @@ test(`calls of every kind, KNELL_SEED=${SEED}`, async () => {
   assert.ok(hits <= DEATHS, `${hits} wakes by the net for ${DEATHS} deaths`);
 });
 
-test(`messages are counted, KNELL_SEED=${SEED}`, async () => {
+test(`messages are counted, KNELL_SEED=${SEED}`, async (t) => {
   const team = new Team();
+  t.after(() => team.abandon());
   const handle = handleChannel(team.k, 4096);
   assert.ok(typeof handle !== "number");
   const taken = 1024;

@@ -137,7 +137,7 @@ export class Team {
     return `${who} stands still for ${ms} ms, KNELL_SEED=${SEED}\n${dump(this.k)}`;
   }
 
-  /** End all that are left; what remains must be sound, and what the acts share all that is left. */
+  /** End all that are left; what remains must be sound, and closing everything leaves nothing. */
   async finish(): Promise<void> {
     for (const member of [...this.members]) {
       this.members.delete(member);
@@ -151,6 +151,11 @@ export class Team {
     assert.equal(Super.spinners.load(this.k, SUPER), 0);
     assert.equal(Super.timers.load(this.k, SUPER), 0);
     assert.equal(this.s.userEventCount(), 0);
+  }
+
+  /** End what is left of a run that failed, or the process would go on for ever. */
+  async abandon(): Promise<void> {
+    for (const { worker } of this.members) await worker.terminate();
   }
 
   /** No worker runs: the arena is sound. */

@@ -34,10 +34,10 @@ export function exchange(k: Kthread, board: Int32Array, index: number, trade: Tr
     callEnter(k, CALL);
     if (trade.role === "send" && next < trade.from + trade.room) {
       word[0] = next;
-      const sent = channelSend(k, p, fp, true, bytes, 8);
+      const sent = channelSend(k, p, fp, true, bytes, 8, word);
       if (sent === 0) Atomics.store(board, index, ++next);
     } else if (trade.role === "take") {
-      const n = channelReceive(k, p, fp, true, bytes);
+      const n = channelReceive(k, p, fp, true, bytes, word);
       if (n === 8) Atomics.add(board, trade.taken + (word[0] as number), 1);
       Atomics.add(board, index, 1);
     }
