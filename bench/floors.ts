@@ -66,6 +66,45 @@ function lockPairLoops(words: Int32Array): Loop[] {
   ];
 }
 
+/**
+ * The same with what counts: registrations of user events are limited per process, exactly, so each
+ * adds to a word that all queues of the process share, and each deletion takes from it.
+ */
+function countedPairs(count: 1 | 2): Variant {
+  const names = ["", "one lock pair + two counts", "two lock pairs + two counts"];
+  return loopVariant("floor", `floor/counted-pairs-${count}`, names[count]!, () => {
+    const words = shared();
+    const counter = 8 * LINE;
+    const add = (n: number): void => {
+      if (Atomics.add(words, counter, n) > 1) throw new Error("out of count");
+    };
+    const one = (at: number): void => {
+      lock(words, at);
+      touch(words, at);
+      add(1);
+      add(-1);
+      unlock(words, at);
+    };
+    const two = (at: number): void => {
+      lock(words, at);
+      touch(words, at);
+      add(1);
+      unlock(words, at);
+      lock(words, at);
+      touch(words, at);
+      add(-1);
+      unlock(words, at);
+    };
+    const step = count === 1 ? one : two;
+    return (times) => {
+      for (let i = 0; i < times; i++) step(0);
+    };
+  });
+}
+
+export const oneCountedPair = countedPairs(1);
+export const twoCountedPairs = countedPairs(2);
+
 export const oneLockPair = lockPairs(1);
 export const twoLockPairs = lockPairs(2);
 export const threeLockPairs = lockPairs(3);

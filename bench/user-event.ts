@@ -37,12 +37,13 @@ const twoCalls = ours("user-event/two-calls", () => {
 
 const queueMethods = ours("user-event/queue", () => {
   const queue = kernel().queue().add("go", userEvent(1), { edge: true });
+  const list = queue.eventList();
   const options = { timeoutMs: 0 };
   return (count) => {
     let got = 0;
     for (let i = 0; i < count; i++) {
       queue.trigger(1);
-      got += queue.waitSync(options).length;
+      got += queue.waitSyncInto(list, options);
     }
     expect("events", got, count);
   };

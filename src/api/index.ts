@@ -37,6 +37,7 @@ export { Channel, type Message } from "./channel.js";
 export type { Clock } from "./clock.js";
 export { Counter } from "./counter.js";
 export { KernelError } from "./errors.js";
+export type { EventList } from "./event-list.js";
 export { Filter } from "./filter.js";
 export { type BytesOptions, type CounterOptions, Kernel } from "./kernel.js";
 export { Pipe, type ReadOptions } from "./pipe.js";

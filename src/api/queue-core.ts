@@ -243,11 +243,13 @@ export class QueueCore implements Watcher {
   }
 
   trigger(number: number, data: number | null, flags: number): void {
-    this.check("trigger");
+    // The kernel itself finds out whether the queue is closed; then it is looked up why.
+    if (this.state.closed) this.check("trigger");
     const one = this.#users.get(number);
     if (one === undefined) throw noUserEvent(number);
     const result = this.port.trigger(one.opened.watch, data, flags, one.id);
     if (result === -ENOENT) throw noUserEvent(number);
+    if (result === -EBADF) this.check("trigger");
     if (result < 0) throw new KernelError(-result, "kevent", "trigger");
   }
 
@@ -287,30 +289,73 @@ export class QueueCore implements Watcher {
 
   /** One record as an event; null for what is not there any more. */
   #convertOne(i: number): AnyEvent | null {
+    const event: AnyEvent = { tag: "", value: undefined, ended: false, flags: 0 };
+    return this.#convertTo(i, event) ? event : null;
+  }
+
+  /** Write one record over an event. False for what is not there any more. */
+  #convertTo(i: number, event: AnyEvent): boolean {
     const { port } = this;
     const id = port.id(i);
     const one = id > 0 ? this.#byId[id - 1] : this.#users.get(port.ident(i));
     if (one === undefined || !port.isOf(i, one.opened.watch, one.id)) {
       // Registered by descriptor number, or on its way out: it must not be reported for ever.
       port.disable(i);
-      return null;
+      return false;
     }
-    const { manner, take } = one.opened;
-    const { tag } = one;
-    if (take !== null) {
-      const value = take();
-      if (value === NOTHING) return null;
+    const { opened } = one;
+    event.tag = one.tag;
+    if (opened.take !== null) {
+      const value = opened.take();
+      if (value === NOTHING) return false;
       const ended = value === ENDED;
       if (ended || one.once) this.#drop(one);
-      return { tag, value: ended ? undefined : value, ended, flags: 0 };
+      event.value = ended ? undefined : value;
+      event.ended = ended;
+      event.flags = 0;
+      return true;
     }
     const value = port.data(i);
-    const ended = manner === "state" && value === 0 && port.atEnd(i);
+    const ended = opened.manner === "state" && value === 0 && port.atEnd(i);
     let flags = port.isUser(i) ? port.userFlags(i) : 0;
-    if (one.opened.flags === true) flags = port.flags(i);
+    if (opened.flags === true) flags = port.flags(i);
+    event.value = ended ? undefined : value;
+    event.ended = ended;
+    event.flags = flags;
     if (one.once) this.#forget(one);
     else if (ended) this.#drop(one);
-    return { tag, value: ended ? undefined : value, ended, flags };
+    return true;
+  }
+
+  /** The first `count` records over the first events of `into`. Returns how many there are. */
+  #convertInto(count: number, into: AnyEvent[]): number {
+    let made = 0;
+    for (let i = 0; i < count; i++) {
+      try {
+        if (this.#convertTo(i, into[made] as AnyEvent)) made++;
+      } catch (error) {
+        // As in convert.
+        const before = into.slice(0, made).map((event) => ({ ...event }));
+        this.#pending.push(...before, ...this.#convertRest(i + 1, count));
+        throw error;
+      }
+    }
+    return made;
+  }
+
+  /** As waitSync, over the first events of `into`. Returns how many there are. */
+  waitSyncInto(into: AnyEvent[], max: number, timeoutMs: number): number {
+    // The kernel itself finds out whether the queue is closed; then, or asleep, it is looked up.
+    if (this.#pending.length === 0 && !this.state.closed) {
+      const n = this.port.collect(max, 0);
+      const made = n > 0 ? this.#convertInto(n, into) : 0;
+      if (made > 0) return made;
+      if (n === 0 && timeoutMs === 0) return 0;
+    }
+    // What sleeps, or was put by, need not be cheap.
+    const events = this.waitSync(max, timeoutMs);
+    for (let i = 0; i < events.length; i++) Object.assign(into[i] as AnyEvent, events[i]);
+    return events.length;
   }
 
   #takePending(max: number): AnyEvent[] {

@@ -14,6 +14,7 @@ import {
   checkTimeout,
 } from "./check.js";
 import type { Core } from "./core.js";
+import { EventList, lengthSet, slotsOf } from "./event-list.js";
 import { NEVER } from "./loop.js";
 import { KernelObject, type ObjectState } from "./object.js";
 import { type AnyEvent, QueueCore, QueueWait } from "./queue-core.js";
@@ -73,6 +74,8 @@ const FLAGS_MAX = 0xffffff;
 const AT_ONCE_MAX = 64;
 
 const OPTIONS = argument("kevent", "wait", "options");
+const LIST = argument("kevent", "wait", "list");
+const NO_OPTIONS: WaitSyncOptions = {};
 const MAX = argument("kevent", "wait", "max");
 const NUMBER = argument("kevent", "trigger", "number");
 const TRIGGER = argument("kevent", "trigger", "options");
@@ -282,6 +285,50 @@ export class Queue<T extends object = Record<never, never>> extends KernelObject
     const max = checkMax(given.max);
     const timeoutMs = checkTimeout("kevent", "wait", given.timeoutMs);
     return this.#inner.waitSync(max, timeoutMs) as QueueEvent<T>[];
+  }
+
+  /**
+   * A list for `waitSyncInto`, with the types of this queue's events as it is now.
+   *
+   * @param capacity events that fit, 1 to 4096; 64 if left out
+   * @throws RangeError or {KernelError} EINVAL for a wrong capacity. Never sleeps.
+   */
+  eventList(capacity?: number): EventList<T> {
+    return new EventList<T>(capacity);
+  }
+
+  /**
+   * As `waitSync`, into a list that is used again and again: a loop that waits so allocates nothing
+   * while events are ready.
+   *
+   * @param list gets the events over those that it had
+   * @returns how many, at most what fits the list; 0 when the time is up
+   * @throws as `waitSync`
+   * Behaves as kevent. Sleeps.
+   * @example
+   * ```js
+   * import { boot, userEvent } from "knell";
+   * const kernel = boot();
+   * const queue = kernel.queue().add("go", userEvent(1));
+   * const list = queue.eventList();
+   * queue.trigger(1, { data: 7 });
+   * if (queue.waitSyncInto(list) === 1) console.log(list.at(0).tag, list.at(0).value);
+   * kernel.close();
+   * ```
+   * ```text output
+   * go 7
+   * ```
+   */
+  waitSyncInto(list: EventList<T>, options?: WaitSyncOptions): number {
+    if (!(list instanceof EventList)) throw badArgument(LIST, "an EventList", list);
+    const given = options === undefined ? NO_OPTIONS : checkOptions(OPTIONS, options);
+    const slots = slotsOf(list);
+    const max = Math.min(checkMax(given.max), slots.length);
+    const timeoutMs = checkTimeout("kevent", "wait", given.timeoutMs);
+    lengthSet(list, 0);
+    const count = this.#inner.waitSyncInto(slots, max, timeoutMs);
+    lengthSet(list, count);
+    return count;
   }
 
   /**

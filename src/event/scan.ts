@@ -243,7 +243,8 @@ function changesApply(
  * missed, as if the poll had come first. A stale handle goes the long way.
  */
 function nothingYet(k: Kthread, kq: KqueuePtr, generation: number): boolean {
-  if (Kqueue.count.load(k, kq) !== 0) return false;
+  // The plain look first: where something is ready, the lock tells.
+  if (Kqueue.count.hint(k, kq) !== 0 || Kqueue.count.load(k, kq) !== 0) return false;
   if (Kqueue.generation.hint(k, kq) !== generation) return false;
   const look = Kqueue.look.hint(k, kq);
   return look === NEVER_LOOK || clockMonotonic(k) < look * LOOK_UNIT;
