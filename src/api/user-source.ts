@@ -173,7 +173,7 @@ export class UserSource extends KernelObject {
    * kernel.close();
    * ```
    * ```text output
-   * [ 'in 5 54', 'out 1 0' ]
+   * [ 'out 1 0', 'in 5 54' ]
    * ```
    */
   set(options: SourceSetOptions): void {
