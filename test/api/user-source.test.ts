@@ -199,6 +199,27 @@ describe("a source of the program's own", () => {
     kernel.close();
   });
 
+  test("what was set and not told is found by who waits, blocking or not", async () => {
+    const kernel = still();
+    const s = sys(kernel);
+    const source = kernel.source();
+    const queue = kernel.queue().add("in", source.readable());
+    const set = (data: number) => s.source_set(source.fd, EVFILT_READ, SRC_READY, 1, data);
+    source.set({ readable: 2 ** 40 });
+    assert.equal(set(2 ** 41), 0);
+    assert.equal((await queue.wait())[0]?.value, 2 ** 41);
+    assert.equal(set(2 ** 42), 0);
+    assert.equal(queue.waitSync()[0]?.value, 2 ** 42);
+    assert.equal(set(2 ** 43), 0);
+    assert.equal(queue.waitSync({ timeoutMs: 0 })[0]?.value, 2 ** 43);
+    assert.equal(s.source_set(source.fd, EVFILT_READ, 0), 0);
+    const wait = queue.wait();
+    source.set({ readable: 5 });
+    assert.equal((await wait)[0]?.value, 5);
+    assert.deepEqual(checkInvariants(kernel), []);
+    kernel.close();
+  });
+
   test("sources of knell/sys end with the attachment too", () => {
     const kernel = still();
     const other = attach(kernel.share());

@@ -170,6 +170,22 @@ test("the low-water mark counts data, whether they fit a view or not", () => {
   assert.deepEqual(t.poll(), [[0, 0, 2n ** 32n]], "a change asks too");
 });
 
+test("a queue that watches the queue sees the event, asked for or not", () => {
+  const t = new Stand();
+  const parent = t.s.kqueue();
+  const list = new KeventList(1).set(0, t.kq, EVFILT_READ, EV_ADD);
+  assert.equal(t.s.kevent(parent, list, 1, null, 0, ZERO), 0);
+  assert.equal(t.change(EV_ADD), 0);
+  t.set(SRC_READY, 2n ** 40n);
+  assert.equal(t.s.source_set(t.fd, EVFILT_READ, SRC_READY, 0, 2n ** 41n), 0);
+  assert.equal(t.s.kevent(parent, null, 0, list, 1, ZERO), 1);
+  assert.deepEqual(t.poll(), [[0, 0, 2n ** 41n]], "asked for");
+  assert.equal(t.s.kevent(parent, null, 0, list, 1, ZERO), 1, "level, in both");
+  assert.equal(t.s.source_set(t.fd, EVFILT_READ, 0), 0);
+  assert.deepEqual(t.poll(), []);
+  assert.equal(t.s.kevent(parent, null, 0, list, 1, ZERO), 0);
+});
+
 test("enabling asks anew", () => {
   const t = new Stand();
   assert.equal(t.change(EV_ADD), 0);

@@ -16,8 +16,13 @@ import {
   EV_ENABLE,
   EV_ONESHOT,
   EVFILT_READ,
+  SRC_READY,
 } from "knell/abi";
-import type { Scenario } from "../engine/scenario.js";
+import { KeventList } from "knell/sys";
+import { Source, type SourcePtr } from "#src/event/source.js";
+import { fdHint } from "#src/kern/fdtable.js";
+import { File } from "#src/kern/file.js";
+import type { Scenario, Stage } from "../engine/scenario.js";
 import {
   destroyer,
   END,
@@ -298,5 +303,44 @@ export const askOneshot: Scenario = {
     const rest = look(outcome, kqOf(outcome), false);
     assert.equal([...heard, rest].filter((one) => one === NEWS).length, 1, "delivered once");
     assert.equal(registered(outcome, kqOf(outcome), fdOf(outcome)), false);
+  },
+};
+
+/** What the next event's data are beyond LARGE; -1 without an event. */
+function beyond({ s }: Stage, kq: number): number {
+  const list = new KeventList(1);
+  return s.kevent(kq, null, 0, list, 1, { sec: 0, nsec: 0 }) === 1 ? list.data(0) - LARGE : -1;
+}
+
+export const askNotify: Scenario = {
+  name: "ask-notify",
+  text: "a source is set and notified while a scan asks it: the last state is heard",
+  threads: [
+    {
+      name: "owner",
+      run({ k, s, shared }) {
+        // The scene was set by another thread, who gives it away.
+        k.a[Source.owner.at(shared["source"] as SourcePtr)] = k.owner;
+        const set = s.source_set(shared["fd"] as number, EVFILT_READ, SRC_READY, 0, LARGE + 7);
+        return [set, s.source_notify(shared["fd"] as number)];
+      },
+    },
+    { name: "poller", run: (stage) => [0, 0].map(() => beyond(stage, kqOf(stage))) },
+  ],
+  setup(stage) {
+    const shared = scene(stage, LARGE, EV_CLEAR);
+    const fp = fdHint(stage.k, shared["fd"] as number);
+    return { ...shared, source: File.object.load(stage.k, fp) };
+  },
+  check(outcome) {
+    assert.deepEqual(outcome.returned[0], [0, 0]);
+    const heard = [...(outcome.returned[1] as readonly number[])];
+    for (let data = beyond(outcome, kqOf(outcome)); data >= 0; ) {
+      heard.push(data);
+      data = beyond(outcome, kqOf(outcome));
+    }
+    const news = heard.filter((data) => data >= 0);
+    assert.equal(news.at(-1), 7, `heard ${heard.join(" ")}`);
+    assert.ok(news.length <= 3 && news.every((data) => [0, 1, 7].includes(data)), `${news}`);
   },
 };
