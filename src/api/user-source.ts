@@ -149,7 +149,7 @@ export function stateSource(
  * ```
  */
 export class UserSource extends KernelObject {
-  /** Whether it was destroyed, by whatever thread; it may be so a moment later. Never sleeps. */
+  /** Whether it was destroyed, or closed in this thread. May sleep for a moment, on locks. */
   get destroyed(): boolean {
     const { closed, core, handle } = stateOf(this);
     return closed || handleSourceGone(core.k, handle);

@@ -40,6 +40,7 @@ import {
   OBJ_LIVE,
   Obj,
   objectInit,
+  objectIsOf,
   objectLock,
   objectLockFirst,
   objectRetireLocked,
@@ -103,10 +104,20 @@ function lockOwn(k: Kthread, fp: FilePtr): SourcePtr | number {
   const p = ioObject(k, fp) as SourcePtr;
   if (p === 0) return -ENXIO;
   if (!objectLockFirst(k, p)) return -EAGAIN;
-  const gone = Obj.file.get(k, p) !== fp || Obj.state.get(k, p) !== OBJ_LIVE;
+  const gone = !objectIsOf(k, p, fp);
   if (!gone && Source.owner.get(k, p) === k.owner) return p;
   objectUnlock(k, p);
   return gone ? -ENXIO : -EPERM;
+}
+
+/** Whether the source of a file that the caller holds is there, and not being destroyed. */
+export function sourceLives(k: Kthread, fp: FilePtr): boolean {
+  const p = ioObject(k, fp) as SourcePtr;
+  if (p === 0) return false;
+  objectLock(k, p);
+  const lives = objectIsOf(k, p, fp);
+  objectUnlock(k, p);
+  return lives;
 }
 
 /**

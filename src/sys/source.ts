@@ -16,6 +16,7 @@ import {
   FINI_SILENT,
   type SourceState,
   sourceDestroy,
+  sourceLives,
   sourceMake,
   sourceSet,
   sourcesEnd,
@@ -204,9 +205,9 @@ export function handleSourceDestroy(k: Kthread, h: Handle, fflags: number | null
   return onHandle(k, h, SYS.source_destroy, () => sourceDestroy(k, h.fp, tell));
 }
 
-/** Whether the source of a handle is there no more. */
+/** Whether the source of a handle is there no more, or is being destroyed. */
 export function handleSourceGone(k: Kthread, h: Handle): boolean {
-  return File.object.load(k, h.fp) !== h.obj;
+  return onHandle(k, h, SYS.source_set, () => (sourceLives(k, h.fp) ? 1 : 0)) !== 1;
 }
 
 /** The thread leaves its kernel: its sources and filters end. */
