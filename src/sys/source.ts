@@ -24,7 +24,7 @@ import {
 import { memoryReady, published } from "../kern/alloc.js";
 import { fdGet, fdInstall, tableReady } from "../kern/descrip.js";
 import { File, type FilePtr, FT_SOURCE, fileDrop, fileHoldStale } from "../kern/file.js";
-import { callEnter, callLeave } from "../kern/thread.js";
+import { callEnter, callLeave, phaseLeave } from "../kern/thread.js";
 import { FILTER_NAME_BYTES } from "../limits.js";
 import { SYS } from "./calls.js";
 import type { Handle } from "./handle.js";
@@ -71,9 +71,10 @@ export function sysSource(
   let fd: number = fp;
   if (fp >= 0) {
     fd = fdInstall(k, fp as FilePtr, (flags & SOURCE_CLOEXEC) !== 0);
-    published(k, fp);
     if (fd < 0) fileDrop(k, fp as FilePtr);
+    else published(k, fp);
   }
+  phaseLeave(k);
   callLeave(k);
   return fd;
 }
@@ -81,9 +82,12 @@ export function sysSource(
 /** Run a call on the source of a number: -EBADF if that is not open, -EINVAL if it is none. */
 function onSource(k: Kthread, fd: number, call: number, run: (fp: FilePtr) => number): number {
   if (!tableReady(k)) return -EAGAIN;
-  const fp = fdGet(k, fd);
-  if (fp === 0) return -EBADF;
   callEnter(k, call);
+  const fp = fdGet(k, fd);
+  if (fp === 0) {
+    callLeave(k);
+    return -EBADF;
+  }
   const result = File.type.load(k, fp) === FT_SOURCE ? run(fp) : -EINVAL;
   fileDrop(k, fp);
   if (k.deferred !== 0) deferredRun(k);

@@ -37,3 +37,28 @@ test(`a time limit cuts calls off anywhere, KNELL_SEED=${SEED}`, () => {
   assert.ok(cut > ABORTS / 20, `${cut} of ${ABORTS} calls were cut off`);
   console.log(`${cut} of ${ABORTS} in a call`);
 });
+
+test("the end of the stack cuts calls off anywhere, recoveries too", () => {
+  const { k, actor } = machine();
+  let cut = 0;
+  let tries = 0;
+  // At the end of the stack, and then a little above it each time: the recovery that the call begins
+  // with is cut off as well.
+  const descend = (): void => {
+    try {
+      descend();
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      if (k.a[k.callAt] !== 0) cut++;
+      if (++tries < 40) actor.act();
+    }
+  };
+  for (let i = 0; i < ABORTS; i++) {
+    tries = 0;
+    descend();
+    actor.s.getrlimit(8);
+    assert.deepEqual(checkInvariants(k), [], `after ${i}`);
+  }
+  assert.ok(cut > ABORTS, `${cut} calls were cut off`);
+  console.log(`${cut} calls cut off`);
+});

@@ -102,14 +102,18 @@ export class Team {
     return member;
   }
 
-  /** End a worker at some moment within the next milliseconds, and see that the others go on. */
-  async kill(member: Member, othersGoOn = true): Promise<void> {
-    const until = performance.now() + this.random.below(3000) / 1000;
-    while (performance.now() < until);
-    this.members.delete(member);
-    await member.worker.terminate();
+  /** End workers at moments within the next milliseconds, and see that the others go on. */
+  async kill(doomed: readonly Member[], othersGoOn = true): Promise<void> {
+    const ends: Promise<unknown>[] = [];
+    for (const member of doomed) {
+      const until = performance.now() + this.random.below(3000) / 1000;
+      while (performance.now() < until);
+      this.members.delete(member);
+      ends.push(member.worker.terminate());
+    }
+    await Promise.all(ends);
     const start = performance.now();
-    await this.#alive(member.ended, start);
+    await Promise.all(doomed.map(({ ended }) => this.#alive(ended, start)));
     const others = othersGoOn ? [...this.members] : [];
     await Promise.all(others.map((other) => this.#goesOn(other, start)));
     this.slowestMs = Math.max(this.slowestMs, performance.now() - start);
@@ -134,7 +138,8 @@ export class Team {
 
   #hang(who: string, start: number): string {
     const ms = Math.round(performance.now() - start);
-    return `${who} stands still for ${ms} ms, KNELL_SEED=${SEED}\n${dump(this.k)}`;
+    const wrong = checkInvariants(this.k).slice(0, 40).join("\n");
+    return `${who} stands still for ${ms} ms, KNELL_SEED=${SEED}\n${wrong}\n${dump(this.k)}`;
   }
 
   /** End all that are left; what remains must be sound, and closing everything leaves nothing. */
