@@ -42,7 +42,7 @@ test("the end of the stack cuts calls off anywhere, recoveries too", () => {
   const { k, actor } = machine();
   let cut = 0;
   let tries = 0;
-  // At the end of the stack, and then a little above it each time: the recovery that the call begins
+  // At the end of the stack, and then a little above it each time: the recovery that a call begins
   // with is cut off as well.
   const descend = (): void => {
     try {
