@@ -99,6 +99,8 @@ export class Kthread {
   seenFileGeneration = 0;
   seenQueue = 0;
   seenGeneration = 0;
+  /** What the layers above brought along for files (kern/file.ts). */
+  upper: object | null = null;
   /** Locks held now; mirrors the list in the arena. */
   lockDepth = 0;
   /** Slots in limbo now; mirrors the list in the arena. */

@@ -95,14 +95,12 @@ export interface UpperLayers {
   fdClosed(k: Kthread, fd: number): void;
 }
 
-const layers = new WeakMap<Kthread, UpperLayers>();
-
 export function layersInstall(k: Kthread, upper: UpperLayers): void {
-  layers.set(k, upper);
+  k.upper = upper;
 }
 
 export function upperLayers(k: Kthread): UpperLayers {
-  return layers.get(k) as UpperLayers;
+  return k.upper as UpperLayers;
 }
 
 /** Operations of an open file, or null for a slot that is free. */
