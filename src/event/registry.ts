@@ -233,7 +233,7 @@ export function filterTake(k: Kthread, number: number, lo: number, hi: number): 
 /** A source's file with a reference, or NIL if its last one is just going; filters lock held. */
 function openedLocked(k: Kthread, p: SourcePtr): FilePtr {
   const fp = Source.opened.get(k, p);
-  return fileHoldStale(k, fp, File.generation.get(k, fp)) ? fp : NIL;
+  return fileHoldStale(k, fp, File.generation.hint(k, fp)) ? fp : NIL;
 }
 
 /** A registration of the filter is gone, which this thread had in limbo. */

@@ -269,7 +269,7 @@ export function kqueueKevent(
   const a = k.a;
   if (nch === 0 && timeoutNs === POLL && nothingYet(k, kq, generation)) return 0;
   if (!mutexLockFirst(k, kq + LOCK, RANK_QUEUE)) return -EAGAIN;
-  if (a[kq + STATE] !== OPEN || a[kq + GENERATION] !== generation) {
+  if (a[kq + GENERATION] !== generation || a[kq + STATE] !== OPEN) {
     kqueueUnlock(k, kq);
     return -EBADF;
   }
@@ -311,7 +311,7 @@ export function kqueueTrigger(
 ): number {
   const a = k.a;
   if (!mutexLockFirst(k, kq + LOCK, RANK_QUEUE)) return -EAGAIN;
-  if (a[kq + STATE] !== OPEN || a[kq + GENERATION] !== generation) {
+  if (a[kq + GENERATION] !== generation || a[kq + STATE] !== OPEN) {
     kqueueUnlock(k, kq);
     return -EBADF;
   }

@@ -200,7 +200,7 @@ export function counterWrite(
       value = seen;
     }
   }
-  return eventfdWrite(k, p, fp, File.generation.get(k, fp), nonblock, lo, hi);
+  return eventfdWrite(k, p, fp, File.generation.hint(k, fp), nonblock, lo, hi);
 }
 
 /** Take from a counter that the caller owns a reference on; as counterWrite. */
@@ -226,7 +226,7 @@ export function counterRead(
     // Nothing to take; a value of 0 seen by a plain load may be stale.
     if (Eventfd.lane.load(k, p) === 0) return -EAGAIN;
   }
-  return eventfdRead(k, p, fp, File.generation.get(k, fp), nonblock, into);
+  return eventfdRead(k, p, fp, File.generation.hint(k, fp), nonblock, into);
 }
 
 /** After an accepted operation: views, knotes, and one waiter of each side that can go on. */
@@ -294,7 +294,7 @@ function fitsLocked(a: Int32Array, p: number, lo: number, hi: number): boolean {
 
 /** Whether the object is that of this file, and the file the one that was named. */
 function isOf(a: Int32Array, p: number, fp: number, generation: number): boolean {
-  return a[p + FILE] === fp && a[fp + FILE_GENERATION] === generation;
+  return a[fp + FILE_GENERATION] === generation && a[p + FILE] === fp;
 }
 
 /** read(2) in words. Returns 8, -EAGAIN, -EBADF. May sleep if `nonblock` is false. */

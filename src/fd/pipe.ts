@@ -83,7 +83,7 @@ export function pipeWrite(
   if (!objectLockFirst(k, p)) return -EAGAIN;
   let written = 0;
   for (;;) {
-    if (Obj.file2.get(k, p) !== fp || File.generation.get(k, fp) !== generation) {
+    if (File.generation.hint(k, fp) !== generation || Obj.file2.get(k, p) !== fp) {
       return objectDone(k, p, written > 0 ? written : -EBADF);
     }
     const closed = Pipe.closed.get(k, p);
@@ -115,7 +115,7 @@ export function pipeRead(
   if (room === 0) return 0;
   if (!objectLockFirst(k, p)) return -EAGAIN;
   for (;;) {
-    if (Obj.file.get(k, p) !== fp || File.generation.get(k, fp) !== generation) {
+    if (File.generation.hint(k, fp) !== generation || Obj.file.get(k, p) !== fp) {
       return objectDone(k, p, -EBADF);
     }
     if (Pipe.count.get(k, p) > 0) {

@@ -48,7 +48,7 @@ export const FWRITE = 2;
 export type FilePtr = Ptr<"file">;
 
 export const File = defineStruct("file", {
-  generation: word(IMMUTABLE, "raised when the slot is freed"),
+  generation: racy(ATOMIC, "raised when the slot is freed; what a look told is compared again"),
   refs: racy(ATOMIC, "descriptors, handles and knotes that hold the file"),
   type: racy(ATOMIC, "FT_*; fixed while the file is open"),
   object: racyPtr<"object">(ATOMIC, "what it is open on, 0 when its source was destroyed"),
@@ -171,7 +171,7 @@ export function fileHoldStale(k: Kthread, fp: FilePtr, generation: number): bool
     if (seen === refs) {
       k.a[note] = fp;
       k.limboCount++;
-      if (File.generation.get(k, fp) === generation) return true;
+      if (File.generation.load(k, fp) === generation) return true;
       fileDrop(k, fp);
       return false;
     }
@@ -209,6 +209,6 @@ export function fileClose(k: Kthread, fp: FilePtr): void {
   if (File.object.load(k, fp) !== NIL) fileops(k, fp)?.close(k, fp);
   File.type.store(k, fp, FT_NONE);
   File.object.store(k, fp, NIL);
-  File.generation.set(k, fp, (File.generation.get(k, fp) + 1) | 0);
+  File.generation.fetchAdd(k, fp, 1);
   zfree(k, fileZone, fp);
 }

@@ -104,7 +104,7 @@ function queueSeek(k: Kthread, fd: number): number {
   const entry = fdEntry(k, curtable(k), fd);
   const fp = entry === 0 ? NIL : Fdentry.file.hint(k, entry);
   if (fp === 0) return -EBADF;
-  const fileGeneration = File.generation.get(k, fp);
+  const fileGeneration = File.generation.load(k, fp);
   const kq = fileKqueue(k, fp);
   const generation = kq === 0 ? 0 : Kqueue.generation.hint(k, kq);
   // If the number still names the file and the file the queue, the generations are theirs; if not,
@@ -225,7 +225,8 @@ function attempt(
   bytes: Uint8Array,
   length: number,
 ): number {
-  const generation = File.generation.get(k, fp);
+  // Atomically, so that it is read before the entry is, also where loads may change places.
+  const generation = File.generation.load(k, fp);
   if (Fdentry.file.hint(k, entry) !== fp) return -EBADF;
   const ops = fileops(k, fp);
   if (ops === null || (File.flags.hint(k, fp) & mode) === 0) return -EBADF;
@@ -241,7 +242,7 @@ function wait(k: Kthread, fd: number, mode: number, bytes: Uint8Array, length: n
   const ops = fileops(k, fp);
   const flags = File.flags.hint(k, fp);
   const nonblock = (flags & O_NONBLOCK) !== 0;
-  const generation = File.generation.get(k, fp);
+  const generation = File.generation.hint(k, fp);
   let result = -EBADF;
   if (ops !== null && (flags & mode) !== 0) {
     if (mode === FREAD) result = ops.read(k, fp, generation, nonblock, bytes, length);

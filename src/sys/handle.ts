@@ -44,7 +44,7 @@ export function slotNumber(k: Kthread): number {
 }
 
 function handleOf(k: Kthread, fd: number, fp: FilePtr): Handle {
-  return { fd, fp, obj: File.object.hint(k, fp), generation: File.generation.get(k, fp) };
+  return { fd, fp, obj: File.object.hint(k, fp), generation: File.generation.hint(k, fp) };
 }
 
 /** Give a new file, in limbo, its number; -ENOMEM, -EMFILE. The file is dropped on failure. */
@@ -178,7 +178,7 @@ function openStale(k: Kthread, type: number, mode: number, name: FileName): Hand
 
 /** Whether the handle's number still names its file. */
 export function handleLive(k: Kthread, h: Handle): boolean {
-  return fdHint(k, h.fd) === h.fp && File.generation.get(k, h.fp) === h.generation;
+  return fdHint(k, h.fd) === h.fp && File.generation.load(k, h.fp) === h.generation;
 }
 
 /** Close the number, and with its last reference the object. 0, -EBADF, -EAGAIN. */

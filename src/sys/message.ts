@@ -130,7 +130,7 @@ export function ring(k: Kthread, h: Handle): number {
 
 /** The handle's reference keeps its file, and so the generation. */
 function generationOf(k: Kthread, h: Handle): number {
-  return File.generation.get(k, h.fp);
+  return File.generation.hint(k, h.fp);
 }
 
 /** Read from a pipe; as pipeRead. May sleep unless `nonblock`. */

@@ -15,7 +15,14 @@ import { decisionsIn, ROOT, scheduleRead, scheduleWrite } from "./engine/schedul
 import { departures, search } from "./engine/search.js";
 import { Explored } from "./engine/stage.js";
 import { scenarioNamed } from "./scenarios/index.js";
-import { deathBroken, toyBroken, toyMended } from "./scenarios/toy.js";
+import {
+  deathBroken,
+  messageOrdered,
+  messageRacing,
+  messageUntold,
+  toyBroken,
+  toyMended,
+} from "./scenarios/toy.js";
 
 test("the exploring door has every operation of the plain one", async () => {
   // Compiles only if each has the same type there.
@@ -117,6 +124,26 @@ test("a death is found as a choice, kept in a file, and told", async () => {
   const run = await replay(deathBroken, decisionsIn(file, deathBroken));
   assert.equal(run.failure, report.found.failure);
   assert.match(run.lines.join("\n"), /-- victim DIES --\n.*reaper +has ended/);
+});
+
+test("a race is told with both of its accesses, by the name of the word", async () => {
+  const report = await explore(messageRacing);
+  const failure = report.found?.failure ?? "";
+  assert.match(failure, /^race: nothing orders two accesses to data\n/);
+  assert.match(failure, /sender stores to it\n {2}in plainly, .*toy\.[jt]s:\d+/);
+  assert.match(failure, /receiver reads it\n {2}in takePlain, .*toy\.[jt]s:\d+/);
+  assert.equal((await explore(messageRacing, { races: 0 })).found, null, "no order shows it");
+});
+
+test("a published word that nobody is told of is a complaint", async () => {
+  const report = await explore(messageUntold);
+  assert.match(report.found?.failure ?? "", /sender: .*and no atomic store tells of it/);
+  assert.equal((await explore(messageUntold, { races: 0 })).found, null, "no order shows it");
+});
+
+test("what a flag tells of does not race", async () => {
+  const report = await explore(messageOrdered);
+  assert.equal(report.found, null, report.found?.failure);
 });
 
 test("deaths are found at random, too", async () => {

@@ -14,6 +14,7 @@
  */
 
 import { Accesses } from "./accesses.js";
+import { Races } from "./races.js";
 import { DECISIONS_MAX, THREADS_MAX } from "./sizes.js";
 
 export { DECISIONS_MAX, THREADS_MAX };
@@ -85,6 +86,10 @@ export const RUNAWAY = 2;
 export const THREW = 3;
 /** A decision named a thread that could not go on: the schedule is of another program. */
 export const DIVERGED = 4;
+/** Two accesses race. */
+export const RACED = 6;
+/** An access that a run was to find was found. */
+export const SEEN = 7;
 /** The rest of the run is explored elsewhere: see accesses.ts. */
 export const CUT = 5;
 
@@ -114,13 +119,15 @@ export class Died extends Error {}
 export class Control {
   readonly buffer: SharedArrayBuffer;
   readonly accesses: Accesses;
+  readonly races: Races;
   readonly c: Int32Array;
   readonly #f: Float64Array;
   readonly rowsMax: number;
 
-  constructor(buffer: SharedArrayBuffer, accesses: Accesses) {
+  constructor(buffer: SharedArrayBuffer, accesses: Accesses, races: Races) {
     this.buffer = buffer;
     this.accesses = accesses;
+    this.races = races;
     this.c = new Int32Array(buffer);
     this.#f = new Float64Array(buffer);
     this.rowsMax = Math.floor((this.c.length - ROW_AREA) / ROW_WORDS);
@@ -129,7 +136,7 @@ export class Control {
   static make(stepsMax: number, arenaWords: number): Control {
     const words = ROW_AREA + ROW_WORDS * (5 * stepsMax + 64);
     const buffer = new SharedArrayBuffer(Math.ceil(words / 2) * 8);
-    return new Control(buffer, Accesses.make(arenaWords));
+    return new Control(buffer, Accesses.make(arenaWords), Races.make(arenaWords));
   }
 
   get(word: number): number {

@@ -21,6 +21,8 @@ export interface Limits {
   readonly seed: number;
   /** 1: what is explored elsewhere anyway is left out (sleep sets); 0: it is not. */
   readonly reduce: number;
+  /** 1: data races are looked for; 0: they are not. */
+  readonly races: number;
 }
 
 const DEFAULTS: Limits = {
@@ -32,6 +34,7 @@ const DEFAULTS: Limits = {
   random: 0,
   seed: 1,
   reduce: 1,
+  races: 1,
 };
 
 function fromEnvironment(key: keyof Limits): number | undefined {

@@ -4,8 +4,9 @@
  * found by their zone's chunks. A zone tells only where its newest chunk is, so a watch during the
  * setup notes each chunk as it is carved.
  */
+import { RacyField } from "#field";
 import type { Kthread } from "#src/arena/kthread.js";
-import { type Guard, LOCK, type StructInfo } from "#src/arena/layout.js";
+import { type FieldInfo, LOCK, PRIVATE, type StructInfo } from "#src/arena/layout.js";
 import { SUPER, Super } from "#src/arena/superblock.js";
 import { Zone, zoneHead, zones } from "#src/arena/zone.js";
 import { Fdentry, fdHint } from "#src/kern/fdtable.js";
@@ -15,6 +16,7 @@ import { FD_CHUNK_ENTRIES } from "#src/limits.js";
 import { exploreInstall } from "#src/sync/atomics-explore.js";
 import { LOCK_OWNER_MASK, LOCK_WAITERS } from "#src/sync/mutex.js";
 import { WORD_SLEEPING, WORD_SPINNING, WORD_WOKEN } from "#src/sync/wait.js";
+import { type Races, WORD_POINTER, WORD_RACY } from "./races.js";
 import type { Shared } from "./scenario.js";
 
 /** A run of slots of one struct. */
@@ -137,6 +139,25 @@ export class Names {
     this.#owners.set(ownerWord(me + 2, epoch), name);
   }
 
+  /** Mark every racy word that the layouts have; true if some were not known. */
+  markRacy(races: Races): boolean {
+    let news = false;
+    for (const { struct, from, to } of this.#regions) {
+      const [fields, words] =
+        struct.name === "fdchunk"
+          ? [Fdentry.struct.fields, FDENTRY_WORDS]
+          : [struct.fields, struct.words];
+      for (const field of fields) {
+        if (!(field instanceof RacyField) || field.guard === PRIVATE) continue;
+        const pointer = field === Fdentry.file || field === File.object;
+        for (let word = from + field.offset; word < to; word += words) {
+          if (races.mark(word, pointer ? WORD_POINTER : WORD_RACY)) news = true;
+        }
+      }
+    }
+    return news;
+  }
+
   label(words: Readonly<Record<number, string>>): void {
     for (const [word, name] of Object.entries(words)) this.#words.set(Number(word), name);
   }
@@ -170,7 +191,7 @@ export class Names {
   }
 
   #member(owner: string, fields: StructInfo["fields"], offset: number): Place {
-    let found: { name: string; offset: number; guard: Guard } | undefined;
+    let found: FieldInfo | undefined;
     for (const field of fields) {
       if (field.offset <= offset && (found === undefined || field.offset >= found.offset)) {
         found = field;

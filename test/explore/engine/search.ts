@@ -161,6 +161,17 @@ export function departures(explored: Explored): Decision[] {
   return decisions;
 }
 
+/** A failing run; a race is told with both of its accesses. */
+function told(
+  explored: Explored,
+  run: Run,
+  decisions: readonly Decision[],
+  preemptions: number,
+): Found {
+  const failure = run.raced ? explored.race(decisions) : (run.failure ?? "");
+  return { decisions, preemptions, failure };
+}
+
 /** Run all schedules within the limits, then some at random; stops at the first that fails. */
 export function search(explored: Explored, limits: Limits): Report {
   const tally = new Tally();
@@ -182,7 +193,7 @@ export function search(explored: Explored, limits: Limits): Report {
       const run = explored.run(decisions);
       tally.count(run);
       if (run.failure === null) expand(explored, plan, plans, limits.reduce === 1);
-      else found = { decisions: bare(decisions), preemptions: plan.cost, failure: run.failure };
+      else found = told(explored, run, bare(decisions), plan.cost);
     }
   }
   if (found === null) found = randomly(explored, limits, tally);
@@ -215,7 +226,7 @@ function randomly(explored: Explored, limits: Limits, tally: Tally): Found | nul
     if (run.failure === null) continue;
     const decisions = departures(explored);
     const chosen = decisions.filter(({ choice }) => (choice & CHOICE_TIMEOUT) === 0);
-    return { decisions, preemptions: chosen.length, failure: run.failure };
+    return told(explored, run, decisions, chosen.length);
   }
   return null;
 }

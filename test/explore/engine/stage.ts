@@ -25,6 +25,7 @@ import {
   FREE_TIMEOUTS,
   LOCK_NETS,
   NETS,
+  RACED,
   RAN,
   RNG,
   RUNAWAY,
@@ -39,6 +40,7 @@ import {
 import { checkInvariants } from "./invariants.js";
 import type { Limits } from "./limits.js";
 import { Names } from "./names.js";
+import { accessName } from "./races.js";
 import { NOBODY, ROW_START } from "./rows.js";
 import type { Scenario, Shared } from "./scenario.js";
 import type { WorkerOrders } from "./worker.js";
@@ -70,6 +72,8 @@ export interface Run {
   readonly diverged: boolean;
   /** The run was broken off, because the rest of it is explored elsewhere. */
   readonly cut: boolean;
+  /** Two accesses race; `race` of Explored tells of them. */
+  readonly raced: boolean;
   readonly steps: number;
   readonly switches: number;
 }
@@ -125,6 +129,7 @@ export class Explored {
       names.thread(booted, me, thread.name);
     }
     names.label(scenario.labels?.(shared) ?? {});
+    names.markRacy(control.races);
     return new Explored(scenario, limits, control, booted, names, shared, workers);
   }
 
@@ -147,14 +152,39 @@ export class Explored {
       decisions.map(({ choice }) => choice),
     );
     control.accesses.reset(decisions.map(({ footprint }) => footprint ?? NO_FOOTPRINT));
+    control.races.reset(this.#limits.races === 1);
     this.#go();
+    if (control.get(VERDICT) === RACED && this.#exempted())
+      return this.run(decisions, dice, telling);
     return {
       failure: this.#verdict(),
       diverged: control.get(VERDICT) === DIVERGED,
       cut: control.get(VERDICT) === CUT,
+      raced: control.get(VERDICT) === RACED,
       steps: control.get(STEP),
       switches: control.get(SWITCHES),
     };
+  }
+
+  /** Whether there are racy words that were not known as such when the run carved them. */
+  #exempted(): boolean {
+    this.settle();
+    return this.names.markRacy(this.control.races);
+  }
+
+  /** A race as a text; runs the schedule again to learn where the first access was made. */
+  race(decisions: readonly Decision[], dice?: Dice): string {
+    const { control, scenario } = this;
+    const race = control.races.race;
+    const { word, first, second, firstThread } = race;
+    const name = (thread: number): string => scenario.threads[thread]?.name ?? "?";
+    const here = `${name(control.get(CULPRIT))} ${accessName(second)} it\n${control.text}`;
+    control.races.watch(race);
+    this.run(decisions, dice);
+    control.races.unwatch();
+    const there = `${name(firstThread)} ${accessName(first)} it\n${control.text}`;
+    const text = this.names.place(word).text;
+    return `race: nothing orders two accesses to ${text}\n${there}\n${here}`;
   }
 
   #go(): void {
@@ -183,6 +213,8 @@ export class Explored {
         return control.text;
       case CUT:
         return null;
+      case RACED:
+        return `race at ${this.names.place(control.races.race.word).text}`;
       case RAN:
         if (nets + (control.get(DIED) === 0 ? control.get(LOCK_NETS) : 0) > 0)
           return `lost wake: only the safety net got on with it, ${nets} times`;
@@ -230,6 +262,7 @@ async function started(
   const orders: WorkerOrders = {
     control: control.buffer,
     accesses: control.accesses.buffer,
+    races: control.races.buffer,
     arena,
     scenario: scenario.name,
     shared,

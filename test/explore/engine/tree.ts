@@ -32,7 +32,7 @@ export type Mutation = (path: string, text: string) => string;
 function modules(): string[] {
   return PARTS.flatMap((part) => {
     const found = readdirSync(join(ROOT, part), { recursive: true, encoding: "utf8" });
-    return found.filter((path) => path.endsWith(".js")).map((path) => join(part, path));
+    return found.filter((path) => /\.js(?:\.map)?$/.test(path)).map((path) => join(part, path));
   }).sort();
 }
 
@@ -69,7 +69,7 @@ export function treeOf(name: string, mutation: Mutation = (_, text) => text): st
     const to = join(draft, path);
     mkdirSync(dirname(to), { recursive: true });
     const below = path.startsWith("dist/") ? path.slice("dist/".length) : "";
-    if (below === "") {
+    if (below === "" || path.endsWith(".map")) {
       cpSync(join(ROOT, path), to);
       continue;
     }

@@ -8,10 +8,14 @@
 import { KernelPanic, type Kthread } from "#src/arena/kthread.js";
 import { LOCK_SLEEP_MS, LOCKS_HELD_MAX, NET_SLEEP_MS } from "#src/limits.js";
 import {
+  OP_ADD,
+  OP_CAS,
+  OP_EXCHANGE,
   OP_LOAD,
   OP_NOTIFY,
   OP_PUBLISH,
   OP_RACY,
+  OP_STORE,
   OP_WAIT,
   type Turnstile,
   type WaitResult,
@@ -40,6 +44,9 @@ import {
   DECISION_AT,
   Died,
   NO_CHOICE,
+  RACED,
+  ROWS,
+  SEEN,
   SLEEP_ENDLESS,
   SLEEP_LOCK,
   SLEEP_NET,
@@ -47,6 +54,15 @@ import {
   TELLING,
   THREADS,
 } from "./control.js";
+import {
+  ACCESS_CHANGE,
+  ACCESS_HINT,
+  ACCESS_LOAD,
+  ACCESS_PUBLISH,
+  ACCESS_READ,
+  ACCESS_STORE,
+  ACCESS_WRITE,
+} from "./races.js";
 import {
   ROW_DIED,
   ROW_LOCKED,
@@ -59,6 +75,19 @@ import {
   ROW_WRITE,
 } from "./rows.js";
 import type { Mortality } from "./scenario.js";
+
+/** What each operation is to the race check. */
+const ACCESS_OF = {
+  [OP_LOAD]: ACCESS_LOAD,
+  [OP_STORE]: ACCESS_STORE,
+  [OP_ADD]: ACCESS_CHANGE,
+  [OP_EXCHANGE]: ACCESS_CHANGE,
+  [OP_CAS]: ACCESS_CHANGE,
+  [OP_WAIT]: ACCESS_CHANGE,
+  [OP_NOTIFY]: ACCESS_CHANGE,
+  [OP_RACY]: ACCESS_HINT,
+  [OP_PUBLISH]: ACCESS_PUBLISH,
+} as Readonly<Record<number, number>>;
 
 /** Results of a wait in its row. */
 export const WAIT_NOT_EQUAL = 0;
@@ -137,7 +166,28 @@ export class ThreadTurnstile implements Turnstile {
     if (op === OP_RACY || op === OP_PUBLISH) this.#racy = a;
     const stores = op !== OP_RACY && op !== OP_LOAD;
     if (stores) this.#changed = true;
-    control.accesses.touch(this.#me, i, stores);
+    this.#touch(i, ACCESS_OF[op] as number);
+  }
+
+  /** Every access to a word of the arena comes by here, before it is made. */
+  #touch(i: number, access: number): void {
+    const { accesses, races } = this.#control;
+    const stores = access !== ACCESS_READ && access !== ACCESS_HINT && access !== ACCESS_LOAD;
+    accesses.touch(this.#me, i, stores);
+    const row = this.#control.get(ROWS) - 1;
+    if (races.watched(i, access, row)) this.#stop(SEEN, callsOf(new Error()));
+    if (!races.touch(this.#me, i, access, row)) this.#stop(RACED, callsOf(new Error()));
+  }
+
+  #stop(verdict: number, text: string): never {
+    this.#control.fail(verdict, this.#me, text);
+    throw new Aborted();
+  }
+
+  /** What the thread has published, others must have been told of. */
+  told(): void {
+    const word = this.#control.races.untold(this.#me);
+    if (word !== 0) throw new Error(`it published word ${word}, and no atomic store tells of it`);
   }
 
   /** What would follow has been explored by preempting the thread one step later, or will be. */
@@ -197,7 +247,7 @@ export class ThreadTurnstile implements Turnstile {
   }
 
   read(a: Int32Array, i: number): void {
-    if (a.buffer === this.#k.a.buffer) this.#control.accesses.touch(this.#me, i, false);
+    if (a.buffer === this.#k.a.buffer) this.#touch(i, ACCESS_READ);
   }
 
   write(a: Int32Array, i: number, mayEnd: boolean): void {
@@ -206,7 +256,7 @@ export class ThreadTurnstile implements Turnstile {
     const die = mayEnd && this.#mayDie(0);
     this.#changed = true;
     if (!die && control.get(TELLING) === 0) {
-      control.accesses.touch(this.#me, i, true);
+      this.#touch(i, ACCESS_WRITE);
       return;
     }
     this.settle();
@@ -218,7 +268,7 @@ export class ThreadTurnstile implements Turnstile {
     }
     const left = a[i] as number;
     this.#row = control.row(ROW_WRITE, this.#me, i, left, 0, choice, die);
-    control.accesses.touch(this.#me, i, true);
+    this.#touch(i, ACCESS_WRITE);
     this.after(left);
     this.#racy = a;
   }
@@ -246,6 +296,7 @@ export class ThreadTurnstile implements Turnstile {
       return "timed-out";
     }
     this.after(WAIT_SLEEPS);
+    this.told();
     return this.#sleep(i, timeoutMs);
   }
 
@@ -261,7 +312,7 @@ export class ThreadTurnstile implements Turnstile {
   park(timeoutMs: number): WaitResult {
     const word = this.#control.awaits(this.#me);
     if (word === 0) return "ok";
-    this.#control.accesses.touch(this.#me, word, true);
+    this.#touch(word, ACCESS_CHANGE);
     return this.#sleep(word, timeoutMs);
   }
 
@@ -277,7 +328,7 @@ export class ThreadTurnstile implements Turnstile {
     this.#woke = true;
     const result = control.sleepResult(this.#me);
     control.rowResult(control.row(ROW_WOKE, this.#me, i, 0, 0, NO_CHOICE), result);
-    control.accesses.touch(this.#me, i, true);
+    this.#touch(i, ACCESS_CHANGE);
     this.rest();
     return result === TIMED_OUT ? "timed-out" : "ok";
   }
@@ -340,11 +391,19 @@ export class ThreadTurnstile implements Turnstile {
   }
 }
 
-/** What a thread that threw has to say, with the innermost calls, wherever the package is. */
+/** The innermost calls of an error, wherever the package is; the explorer's own are left out. */
+function callsOf(error: Error): string {
+  const frames = (error.stack ?? "").matchAll(/^ +at (\S+) .*?((?:src|dist|test)\/[^:]+:\d+)/gm);
+  const told = [...frames].filter(([, , place]) => !/explore\/engine|#?atomics-/.test(place ?? ""));
+  return told
+    .slice(0, 6)
+    .map(([, call, place]) => `  in ${call}, ${place}`)
+    .join("\n");
+}
+
+/** What a thread that threw has to say, with the innermost calls. */
 export function complaintOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const frames = (error.stack ?? "").matchAll(/^ +at (\S+) .*?((?:src|dist|test)\/[^:]+:\d+)/gm);
-  const calls = [...frames].slice(0, 6).map(([, call, place]) => `  in ${call}, ${place}`);
   const kind = error instanceof KernelPanic ? "panic: " : `${error.name}: `;
-  return [kind + error.message, ...calls].join("\n");
+  return `${kind}${error.message}\n${callsOf(error)}`.trimEnd();
 }

@@ -22,6 +22,7 @@ import {
   THREADS,
   THREW,
 } from "./control.js";
+import { Races } from "./races.js";
 import { ROW_END } from "./rows.js";
 import type { Dead, Scenario, Shared } from "./scenario.js";
 import { complaintOf, ThreadTurnstile } from "./turnstile.js";
@@ -31,6 +32,7 @@ import { attached, hostOf, leftovers, renewed } from "./world.js";
 export interface WorkerOrders {
   readonly control: SharedArrayBuffer;
   readonly accesses: SharedArrayBuffer;
+  readonly races: SharedArrayBuffer;
   readonly arena: SharedArrayBuffer;
   readonly scenario: string;
   readonly shared: Shared;
@@ -56,6 +58,7 @@ function live(turnstile: ThreadTurnstile, { scenario, k, shared, me }: Part): nu
     turnstile.outside();
     const returned = thread.run({ k, s: new Sys(k), shared, park });
     turnstile.outside();
+    turnstile.told();
     if (returned.length > RETURNS_MAX) throw new RangeError("a thread returns too much");
     const left = leftovers(k);
     if (left !== null) throw new Error(left);
@@ -133,8 +136,10 @@ function passOn(control: Control, me: number): void {
   control.open(next);
 }
 
-function serve({ control: buffer, accesses, arena, scenario, shared, me }: WorkerOrders): void {
-  const control = new Control(buffer, new Accesses(accesses));
+function serve(orders: WorkerOrders): void {
+  const { arena, scenario, shared, me } = orders;
+  const [accesses, races] = [new Accesses(orders.accesses), new Races(orders.races)];
+  const control = new Control(orders.control, accesses, races);
   const k = attached(kernelAttach(arena, hostOf(control)));
   threadIntroduce(k, HOST_THREAD + me, 0);
   const part: Part = { scenario: scenarioNamed(scenario), k, shared, me };

@@ -15,7 +15,7 @@ import * as sources from "./sources.js";
 import * as sourcesDeath from "./sources-death.js";
 import * as streams from "./streams.js";
 import * as teardown from "./teardown.js";
-import { deathBroken, deathMended, toyBroken, toyMended } from "./toy.js";
+import * as toy from "./toy.js";
 import { lostWake, passOn, timeoutClaim } from "./wake.js";
 
 export const scenarios: readonly Scenario[] = [
@@ -38,12 +38,18 @@ export const scenarios: readonly Scenario[] = [
   ...Object.values(sourcesDeath),
   ...Object.values(death),
   ...Object.values(dying),
-  toyMended,
-  deathMended,
+  toy.toyMended,
+  toy.deathMended,
+  toy.messageOrdered,
 ];
 
 /** Must fail. */
-export const canaries: readonly Scenario[] = [toyBroken, deathBroken];
+export const canaries: readonly Scenario[] = [
+  toy.toyBroken,
+  toy.deathBroken,
+  toy.messageRacing,
+  toy.messageUntold,
+];
 
 export function scenarioNamed(name: string): Scenario {
   const scenario =

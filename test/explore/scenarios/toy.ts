@@ -6,7 +6,10 @@
  * the broken one the waiter says that it sleeps and then does not look again: a flag raised in
  * between is seen by nobody. The explorer must find that, or it finds nothing.
  *
- * The second is a lock whose owner may die. Who reaps it has to free the lock, and in the broken
+ * The next are a plain store that races, one that is published without telling anybody, and the
+ * same behind a flag, which is right. No order of steps shows the first two.
+ *
+ * The last is a lock whose owner may die. Who reaps it has to free the lock, and in the broken
  * one forgets the case that the owner had it.
  */
 import assert from "node:assert/strict";
@@ -16,6 +19,9 @@ import {
   atomicNotify,
   atomicStore,
   atomicWait,
+  racyPoint,
+  readPoint,
+  writePoint,
 } from "#src/sync/atomics-explore.js";
 import type { Dead, Scenario, Shared, Stage } from "../engine/scenario.js";
 import { spareWords } from "../engine/world.js";
@@ -62,6 +68,86 @@ function toy(name: string, text: string, looksAgain: boolean): Scenario {
 
 export const toyBroken = toy("toy-broken", "the waiter hears of the flag (it does not)", false);
 export const toyMended = toy("toy-mended", "the waiter hears of the flag", true);
+
+type Send = (a: Int32Array, data: number, flag: number) => void;
+type Take = (a: Int32Array, data: number, flag: number) => number;
+
+function plainly(a: Int32Array, at: number, value: number): void {
+  writePoint(a, at);
+  a[at] = value;
+}
+
+function message(name: string, text: string, canary: boolean, send: Send, take: Take): Scenario {
+  return {
+    name,
+    text,
+    threads: [
+      {
+        name: "sender",
+        run({ k, shared }) {
+          send(k.a, shared["data"] as number, shared["flag"] as number);
+          return [];
+        },
+      },
+      {
+        name: "receiver",
+        run: ({ k, shared }) => [take(k.a, shared["data"] as number, shared["flag"] as number)],
+      },
+    ],
+    canary,
+    setup: ({ k }) => ({ data: spareWords(k), flag: spareWords(k) + 1 }),
+    check({ returned }) {
+      const [, [got]] = returned as [number[], number[]];
+      assert.ok(got === 0 || got === 7);
+    },
+    labels: ({ data, flag }) => ({ [data as number]: "data", [flag as number]: "flag" }),
+  };
+}
+
+function takePlain(a: Int32Array, data: number): number {
+  readPoint(a, data);
+  return a[data] as number;
+}
+
+function takeFlagged(a: Int32Array, data: number, flag: number): number {
+  return atomicLoad(a, flag) === 1 ? takePlain(a, data) : 0;
+}
+
+export const messageRacing = message(
+  "toy-race",
+  "a word is read by who has been told of it (it is not)",
+  true,
+  (a, data, flag) => {
+    atomicStore(a, flag, 1);
+    plainly(a, data, 7);
+  },
+  takeFlagged,
+);
+
+export const messageUntold = message(
+  "toy-untold",
+  "what is published is told of (it is not)",
+  true,
+  (a, data) => {
+    racyPoint(a, data);
+    a[data] = 7;
+  },
+  (a, data) => {
+    racyPoint(a, data, true);
+    return a[data] as number;
+  },
+);
+
+export const messageOrdered = message(
+  "toy-ordered",
+  "a word is read by who has been told of it",
+  false,
+  (a, data, flag) => {
+    plainly(a, data, 7);
+    atomicStore(a, flag, 1);
+  },
+  takeFlagged,
+);
 
 const FREE = 0;
 
