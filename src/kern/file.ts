@@ -7,16 +7,7 @@
 
 import { limboLeave } from "#field";
 import type { Kthread } from "../arena/kthread.js";
-import {
-  ATOMIC,
-  defineStruct,
-  IMMUTABLE,
-  NIL,
-  type Ptr,
-  racy,
-  racyPtr,
-  word,
-} from "../arena/layout.js";
+import { ATOMIC, defineStruct, NIL, type Ptr, racy, racyPtr, word } from "../arena/layout.js";
 import { defineZone } from "../arena/zone.js";
 import { LIMBO_MAX } from "../limits.js";
 import {

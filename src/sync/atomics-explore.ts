@@ -35,7 +35,7 @@ export interface Turnstile {
   waitAsync(a: Int32Array, i: number, expected: number): boolean;
   /** The thread is about to load a guarded word, with the right to. */
   read(a: Int32Array, i: number): void;
-  /** The thread is about to store to a guarded word; unless in a run, its end may come first. */
+  /** The thread is about to store to a guarded word; its end may come first, or may not. */
   write(a: Int32Array, i: number, mayEnd: boolean): void;
   /** The thread may end here. */
   rest(): void;
@@ -168,20 +168,13 @@ export function indexRead(a: Int32Array, i: number): number {
   return i;
 }
 
-/** An indexed word is about to be stored to, and the thread may end first. */
+/** An indexed word is about to be stored to. */
 export function indexWrite(a: Int32Array, i: number): number {
-  if (turnstile !== null) turnstile.write(a, i, true);
-  return i;
-}
-
-/** Another one is, in the same straight-line run. */
-export function indexNext(a: Int32Array, i: number): number {
   if (turnstile !== null) turnstile.write(a, i, false);
   return i;
 }
 
-/** The value to be stored has been computed by a call; the thread may end before it is stored. */
-export function indexValue(value: number): number {
-  if (turnstile !== null) turnstile.rest();
-  return value;
+/** A function begins, or a loop goes round: the thread may end here. */
+export function endPoint(): void {
+  if (turnstile !== null && !looking) turnstile.rest();
 }

@@ -31,32 +31,44 @@ test("the exploring door has every operation of the plain one", async () => {
   for (const name of Object.keys(plain)) assert.ok(name in door, name);
 });
 
-test("accesses by index are told, and straight-line runs are one place to die", () => {
-  const kernel = `function f(k, a, p, n) {
+test("accesses by index are told, and where a thread may end", () => {
+  const kernel = `export function f(k, a, p, n) {
     a[p] = 1;
-    a[p + 1] = a[p];
     if (n === 0)
         a[a[p]] |= 2;
     for (let i = 0; i < n; i++)
         a[p + i] = "a[0] = 1" === n;
-    a[p] = k.a[p] == 1;
-    g(k);
-    a[k.limboAt + k.n++] = g(k, a[p]);
+    while (g(k)) {
+        if (n)
+            continue;
+        k.each((x) => {
+            a[k.n++] = { b: x };
+        });
+    }
+    do {
+        n--;
+    } while (n > 0);
     return a[p] === 2; // a[p] = 3
 }`;
-  const head = 'import { indexRead, indexWrite, indexNext, indexValue } from "#atomics"; ';
   assert.equal(
     instrumented(kernel),
-    `${head}function f(k, a, p, n) {
+    `import { indexRead, indexWrite, endPoint } from "#atomics"; ` +
+      `export function f(k, a, p, n) { endPoint();
     a[indexWrite(a, p)] = 1;
-    a[indexNext(a, p + 1)] = a[indexRead(a, p)];
     if (n === 0)
-        a[indexNext(a, a[indexRead(a, p)])] |= 2;
+        a[indexWrite(a, a[indexRead(a, p)])] |= 2;
     for (let i = 0; i < n; i++)
-        a[indexWrite(a, p + i)] = "a[0] = 1" === n;
-    a[indexWrite(a, p)] = k.a[indexRead(k.a, p)] == 1;
-    g(k);
-    a[indexWrite(a, k.limboAt + k.n++)] = indexValue(g(k, a[indexRead(a, p)]));
+        { a[indexWrite(a, p + i)] = "a[0] = 1" === n; endPoint(); }
+    while (g(k)) {
+        if (n)
+            { endPoint(); continue; }
+        k.each((x) => { endPoint();
+            a[indexWrite(a, k.n++)] = { b: x };
+        });
+    endPoint(); }
+    do {
+        n--;
+    endPoint(); } while (n > 0);
     return a[indexRead(a, p)] === 2; // a[p] = 3
 }`,
   );

@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: ISC
 /**
- * Makes accesses by index visible. Fields tell the seam of each access, but the kernel also indexes
- * the arena directly: free links, buckets, heap entries, and whole files on every event's path. In
- * the copy of the compiled kernel that is explored, `a[i]` becomes `a[indexRead(a, i)]`, and what
- * stores becomes `a[indexWrite(a, i)] = ...`, where the thread may die first.
+ * Makes visible what the compiled kernel does besides fields, in the copy that is explored.
  *
- * Stores form a *straight-line run* when they follow each other with no call and no loop between
- * them: no runtime stops a thread there, so only the first of a run is a place to die, and the
- * others become `a[indexNext(a, i)]`. To declare a run is to write it like that. A call of a Field
- * ends a run, and so does an empty function, for neither need be inlined. Where the value itself
- * comes from a call, it becomes `indexValue(...)`: the call has been made, and nothing stored yet.
+ * **Accesses by index**: free links, buckets, heap entries, and whole files on every event's path.
+ * `a[i]` becomes `a[indexRead(a, i)]`, or `a[indexWrite(a, i)] = ...`.
  *
- * The text is that of the TypeScript compiler: no regular expressions with brackets in them, and
- * arenas are called `a`, or are the `a` of something.
+ * **Places to die.** V8 looks whether a thread is to end where a function begins and where a loop goes
+ * round, and nowhere else. So `endPoint()` goes to the beginning of each function, to the end of
+ * each loop's body, and before each `continue`; and fields and atomic operations, which are
+ * functions, are such places themselves. What a thread does between two of them nobody can cut: it
+ * is a *straight-line run*. Stores by index that follow each other without a call are one, together
+ * with the last store or atomic operation that a call before them made. To declare a run is to
+ * write it like that; and if a call comes to stand in it, the explorer dies there.
+ *
+ * The text is that of the TypeScript compiler: no regular expressions with brackets in them, arenas
+ * are called `a` or are the `a` of something, and loops without braces do not stand in each other.
  */
 
 const READ = "indexRead";
 const WRITE = "indexWrite";
-const NEXT = "indexNext";
-const VALUE = "indexValue";
+const END = "endPoint";
 
-/** Words before a parenthesis that are no calls. */
-const NO_CALL = new Set(["if", "for", "while", "switch", "return", "catch", "of", "in", "else"]);
-const LOOPS = new Set(["for", "while", "do"]);
+/** Words before a parenthesis that begin no function. */
+const BLOCKS = new Set(["if", "switch", "catch", "with"]);
+const LOOPS = new Set(["for", "while"]);
 
 /** End of the string, template or comment that begins here, or of nothing. */
 function skip(text: string, at: number): number {
@@ -59,22 +60,27 @@ function closing(text: string, open: number): number {
 /** What follows an element, if that stores to it. */
 const STORES = /^\s*(?:[|&^+\-*]|<<|>>>?)?=(?!=)|^\s*(?:\+\+|--)/;
 
-const CALL = /[\w$\])]\(/;
+/** What a brace belongs to. */
+type Brace = "loop" | "do" | "other";
 
 class Instrument {
   readonly #text: string;
+  readonly #entry: RegExp;
   #out = "";
   #at = 0;
-  /** The next store continues a run. */
-  #running = false;
-  /** For each open brace, whether it is a loop's. */
-  readonly #braces: boolean[] = [];
-  /** A loop's head has been read, and not its body yet. */
-  #head = false;
-  #parens = 0;
+  readonly #braces: Brace[] = [];
+  /** For each open parenthesis, the word before it. */
+  readonly #parens: string[] = [];
+  /** The word before the last parenthesis that was closed, until something else follows. */
+  #closed = "";
+  #word = "";
+  /** Depths of braces and parentheses at which a loop without braces ends with a semicolon. */
+  readonly #bare: string[] = [];
 
-  constructor(text: string) {
+  /** `entry`: what stands before the parameters of a function that is a place to die. */
+  constructor(text: string, entry: RegExp) {
     this.#text = text;
+    this.#entry = entry;
   }
 
   whole(): string {
@@ -94,44 +100,85 @@ class Instrument {
   #token(): void {
     const text = this.#text;
     const past = skip(text, this.#at);
-    const word = /^[A-Za-z_$][\w$]*/.exec(text.slice(this.#at, this.#at + 80))?.[0];
-    if (past > this.#at) {
-      this.#copy(past);
-    } else if (word !== undefined) {
-      this.#word(word);
-    } else {
-      this.#sign(text[this.#at] as string);
-      this.#copy(this.#at + 1);
+    const word = /^[A-Za-z_$#][\w$]*/.exec(text.slice(this.#at, this.#at + 80))?.[0];
+    if (past > this.#at || /\s/.test(text[this.#at] as string)) {
+      this.#copy(Math.max(past, this.#at + 1));
+      return;
     }
+    if (LOOPS.has(this.#closed) && text[this.#at] !== "{") this.#bareLoop(word);
+    if (word !== undefined) this.#name(word);
+    else this.#sign(text[this.#at] as string);
   }
 
-  #word(word: string): void {
+  #depth(): string {
+    return `${this.#braces.length} ${this.#parens.length}`;
+  }
+
+  /** The body of a loop begins, without a brace. */
+  #bareLoop(word: string | undefined): void {
+    if (word !== undefined && /^(?:for|while|do|switch|try)$/.test(word)) {
+      throw new Error(`a loop without braces around ${word}: ${this.#out.slice(-80)}`);
+    }
+    this.#out += "{ ";
+    this.#bare.push(this.#depth());
+    this.#closed = "";
+  }
+
+  #name(word: string): void {
+    this.#closed = "";
+    this.#word = word;
     const next = this.#text[this.#at + word.length];
+    if (word === "continue") {
+      this.#out += `{ ${END}(); `;
+      this.#copy(this.#text.indexOf(";", this.#at) + 1);
+      this.#out += " }";
+      return;
+    }
     this.#copy(this.#at + word.length);
-    if (LOOPS.has(word)) this.#head = true;
-    if (LOOPS.has(word) || word === "function") this.#running = false;
-    if (next === "(" && !NO_CALL.has(word)) this.#running = false;
     if (word === "a" && next === "[") this.#element();
   }
 
   #sign(sign: string): void {
-    if (sign === "(") {
-      // A call of what a call or an element returned.
-      if (this.#out.endsWith(")") || this.#out.endsWith("]")) this.#running = false;
-      this.#parens++;
-    } else if (sign === ")") {
-      this.#parens--;
-    } else if (sign === "{") {
-      this.#braces.push(this.#head);
-      this.#head = false;
-    } else if (sign === "}") {
-      if (this.#braces.pop() === true) this.#running = false;
-    } else if (sign === ";" && this.#parens === 0 && this.#head) {
-      this.#head = false;
-      this.#running = false;
-    } else if (sign === ">" && this.#out.endsWith("=")) {
-      this.#running = false;
+    const closed = this.#closed;
+    this.#closed = "";
+    if (sign === "}") {
+      this.#closeBrace();
+      return;
     }
+    if (sign === "(") this.#parens.push(this.#word);
+    if (sign === ")") {
+      this.#closed = this.#parens.pop() ?? "";
+      if (this.#closed === "") this.#closed = "(";
+      // The head of a do loop has no body.
+      if (this.#closed === "while" && this.#text[this.#at + 1] === ";") this.#closed = "";
+    }
+    const word = this.#word;
+    this.#word = "";
+    this.#copy(this.#at + 1);
+    if (sign === "{") this.#openBrace(closed, word);
+    const more = /^\s*else\b/.test(this.#text.slice(this.#at, this.#at + 80));
+    if (sign === ";" && !more && this.#bare.at(-1) === this.#depth()) {
+      this.#bare.pop();
+      this.#out += ` ${END}(); }`;
+    }
+  }
+
+  #openBrace(closed: string, word: string): void {
+    if (LOOPS.has(closed)) {
+      this.#braces.push("loop");
+      return;
+    }
+    this.#braces.push(word === "do" ? "do" : "other");
+    const arrow = /=>\s*\{$/.test(this.#out);
+    if (!arrow && (closed === "" || BLOCKS.has(closed))) return;
+    if (this.#entry.test(this.#out)) this.#out += ` ${END}();`;
+  }
+
+  #closeBrace(): void {
+    const brace = this.#braces.pop();
+    if (brace === "loop" || brace === "do") this.#out += `${END}(); `;
+    this.#word = "";
+    this.#copy(this.#at + 1);
   }
 
   /** `a` was copied, and is indexed. */
@@ -139,34 +186,24 @@ class Instrument {
     const close = closing(this.#text, this.#at);
     const stores = STORES.test(this.#text.slice(close + 1, close + 12));
     const array = /(?:[\w$#]+\.)*a$/.exec(this.#out)?.[0] as string;
-    const how = !stores ? READ : this.#running ? NEXT : WRITE;
-    this.#out += `[${how}(${array}, `;
+    this.#out += `[${stores ? WRITE : READ}(${array}, `;
     this.#at++;
+    this.#word = "";
     this.#upTo(close);
     this.#out += ")]";
     this.#at++;
-    if (!stores) return;
-    this.#value();
-    this.#running = true;
-  }
-
-  /** What is stored follows. */
-  #value(): void {
-    const text = this.#text;
-    const end = text.indexOf(";", this.#at);
-    const sign = /^\s*=\s*/.exec(text.slice(this.#at, end))?.[0];
-    if (sign === undefined || !CALL.test(text.slice(this.#at, end))) return;
-    this.#copy(this.#at + sign.length);
-    this.#out += `${VALUE}(`;
-    this.#upTo(end);
-    this.#out += ")";
   }
 }
 
-/** The text of a compiled module with every access by index told to the seam. */
-export function instrumented(text: string): string {
-  const body = new Instrument(text).whole();
-  const used = [READ, WRITE, NEXT, VALUE].filter((name) => body.includes(`${name}(`));
+/** Every function; and the functions of the checked fields that are empty ones as shipped. */
+const EVERY = /\{$/;
+const EXPORTED = /export function \w+\([^)]*\) \{$/;
+
+/** The text of a compiled module with all that is to be seen of it. */
+export function instrumented(text: string, path = ""): string {
+  const checked = path === "arena/field-checked.js";
+  const body = new Instrument(text, checked ? EXPORTED : EVERY).whole();
+  const used = [READ, WRITE, END].filter((name) => body.includes(`${name}(`));
   if (used.length === 0) return text;
   // On the first line, so that lines keep their numbers.
   return `import { ${used.join(", ")} } from "#atomics"; ${body}`;

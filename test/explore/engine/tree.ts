@@ -74,7 +74,7 @@ export function treeOf(name: string, mutation: Mutation = (_, text) => text): st
       continue;
     }
     const text = mutation(below, readFileSync(join(ROOT, path), "utf8"));
-    writeFileSync(to, indexes(below) ? instrumented(text) : text);
+    writeFileSync(to, indexes(below) ? instrumented(text, below) : text);
   }
   cpSync(join(ROOT, "package.json"), join(draft, "package.json"));
   try {
