@@ -85,7 +85,9 @@ export function objectUnlock(k: Kthread, obj: ObjectPtr): void {
 
 /** Set up the common part of a slot that is in limbo. Lock word and generation stay. */
 export function objectInit(k: Kthread, obj: ObjectPtr): void {
-  Obj.lockAt.set(k, obj, Obj.lockWord.at(obj));
+  // Not stored again: who comes with a stale handle reads it to find the lock.
+  const lock = Obj.lockWord.at(obj);
+  if (Obj.lockAt.get(k, obj) !== lock) Obj.lockAt.set(k, obj, lock);
   Obj.state.set(k, obj, OBJ_LIVE);
   Obj.file.set(k, obj, NIL);
   Obj.file2.set(k, obj, NIL);

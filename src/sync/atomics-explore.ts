@@ -33,8 +33,8 @@ export interface Turnstile {
   notify(a: Int32Array, i: number, count: number): number;
   /** Whether the thread is a waiter of the word from now on, without sleeping. */
   waitAsync(a: Int32Array, i: number, expected: number): boolean;
-  /** The thread is about to load a guarded word, with the right to. */
-  read(a: Int32Array, i: number): void;
+  /** The thread is about to load a guarded word, as a field or by index. */
+  read(a: Int32Array, i: number, byIndex: boolean): void;
   /** The thread is about to store to a guarded word; its end may come first, or may not. */
   write(a: Int32Array, i: number, mayEnd: boolean): void;
   /** The thread may end here. */
@@ -141,7 +141,7 @@ export function guardLook(begins: boolean): void {
 
 /** A plain load of a guarded word; it follows this call. */
 export function readPoint(a: Int32Array, i: number): void {
-  if (turnstile !== null) turnstile.read(a, i);
+  if (turnstile !== null) turnstile.read(a, i, false);
 }
 
 /** A plain store to a guarded word; it follows this call. */
@@ -164,7 +164,7 @@ export function spinHint(): void {
 
 /** An indexed word is about to be loaded: put in by test/explore/engine/points.ts. */
 export function indexRead(a: Int32Array, i: number): number {
-  if (turnstile !== null && !looking) turnstile.read(a, i);
+  if (turnstile !== null && !looking) turnstile.read(a, i, true);
   return i;
 }
 

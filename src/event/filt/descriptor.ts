@@ -89,7 +89,7 @@ const VIEW_MAX = VIEW_DATA_MAX;
 function eventfdRead(k: Kthread, kn: KnotePtr): boolean {
   const a = k.a;
   const at = (a[kn + OBJ] as number) + READ_VIEW;
-  racyPoint(a, at);
+  racyPoint(a, at, true);
   const data = a[at] as number;
   if (data === VIEW_MAX) takeData(k, kn, data);
   else {

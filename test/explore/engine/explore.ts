@@ -27,9 +27,11 @@ export async function replay(scenario: Scenario, decisions: readonly Decision[])
   const explored = await Explored.open(scenario, limitsOf(scenario.limits));
   try {
     const run = explored.run(decisions, undefined, true);
+    const rows = rowsOf(explored.control);
     explored.settle();
+    const failure = run.raced ? explored.race(decisions, true) : run.failure;
     const threads = scenario.threads.map(({ name }) => name);
-    return { ...run, lines: story(rowsOf(explored.control), threads, explored.names) };
+    return { ...run, failure, lines: story(rows, threads, explored.names) };
   } finally {
     await explored.close();
   }

@@ -5,9 +5,9 @@
  * **Accesses by index**: free links, buckets, heap entries, and whole files on every event's path.
  * `a[i]` becomes `a[indexRead(a, i)]`, or `a[indexWrite(a, i)] = ...`.
  *
- * **Places to die.** V8 looks whether a thread is to end where a function begins and where a loop goes
- * round, and nowhere else. So `endPoint()` goes to the beginning of each function, to the end of
- * each loop's body, and before each `continue`; and fields and atomic operations, which are
+ * **Places to die.** V8 looks whether a thread is to end where a function begins and where a loop
+ * goes round, and nowhere else. So `endPoint()` goes to the beginning of each function, to the end
+ * of each loop's body, and before each `continue`; and fields and atomic operations, which are
  * functions, are such places themselves. What a thread does between two of them nobody can cut: it
  * is a *straight-line run*. Stores by index that follow each other without a call are one, together
  * with the last store or atomic operation that a call before them made. To declare a run is to

@@ -6,9 +6,8 @@
  * one thread. Locks are made of those. So this finds what no order of steps could show.
  *
  *  - An ordinary word: two accesses by different threads, one of them a store, that nothing orders.
- *  - A *racy* word (a RacyField, or one that atomic operations are used on): hints are exempt. But
- *    plain stores that race with any other store may be lost, and an atomic load that races with a
- *    plain store may rest on nothing.
+ *  - A *racy* word (a RacyField, or one that atomic operations are used on): hints and loads are
+ *    exempt. But plain stores that race with any other store may be lost.
  *  - Pointers to open files and to their objects (Fdentry.file, File.object) are followed after a
  *    hint, for a lock and a generation to compare. Whoever glances at one knows what its publisher
  *    did before its last atomic store. That is more than the language promises, and what processors
@@ -159,7 +158,7 @@ export class Races {
       this.#h.fill(0, at, at + HISTORY);
       this.#h[at + H_RUN] = this.#get(RUN);
     }
-    if (access > ACCESS_WRITE) this.mark(word, WORD_RACY);
+    if (access > ACCESS_HINT) this.mark(word, WORD_RACY);
     const kind = this.#kindOf(word, access);
     if (kind === ACCESS_HINT) {
       if (this.#racy[word] === WORD_POINTER) this.#acquire(thread, at);
@@ -190,8 +189,9 @@ export class Races {
     const last = this.#get(at + H_WRITER);
     if (last !== 0) {
       const [writer, its] = [(last & 7) - 1, last >> 3];
-      // Two atomic operations never race.
-      const plain = access <= ACCESS_PUBLISH || its <= ACCESS_PUBLISH;
+      // Two atomic operations never race; and what is published may be looked at by a load.
+      const looks = access === ACCESS_LOAD && its === ACCESS_PUBLISH;
+      const plain = !looks && (access <= ACCESS_PUBLISH || its <= ACCESS_PUBLISH);
       if (plain && writer !== thread) {
         if (this.#get(at + H_WRITE_CLOCK) > this.#clockOf(thread, writer)) {
           return this.#complain(word, its, this.#get(at + H_WRITE_ROW), writer, access);

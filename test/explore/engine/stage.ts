@@ -173,14 +173,14 @@ export class Explored {
   }
 
   /** A race as a text; runs the schedule again to learn where the first access was made. */
-  race(decisions: readonly Decision[], dice?: Dice): string {
+  race(decisions: readonly Decision[], telling = false): string {
     const { control, scenario } = this;
     const race = control.races.race;
     const { word, first, second, firstThread } = race;
     const name = (thread: number): string => scenario.threads[thread]?.name ?? "?";
     const here = `${name(control.get(CULPRIT))} ${accessName(second)} it\n${control.text}`;
     control.races.watch(race);
-    this.run(decisions, dice);
+    this.run(decisions, undefined, telling);
     control.races.unwatch();
     const there = `${name(firstThread)} ${accessName(first)} it\n${control.text}`;
     const text = this.names.place(word).text;

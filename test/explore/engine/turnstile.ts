@@ -6,7 +6,7 @@
  * notified or its time-out is chosen.
  */
 import { KernelPanic, type Kthread } from "#src/arena/kthread.js";
-import { LOCK_SLEEP_MS, LOCKS_HELD_MAX, NET_SLEEP_MS } from "#src/limits.js";
+import { LINE_WORDS, LOCK_SLEEP_MS, LOCKS_HELD_MAX, NET_SLEEP_MS } from "#src/limits.js";
 import {
   OP_ADD,
   OP_CAS,
@@ -128,6 +128,8 @@ export class ThreadTurnstile implements Turnstile {
   #woke = false;
   /** It is in no call. */
   #outside = false;
+  /** It has died, and is reaped. */
+  #reaps = false;
 
   constructor(control: Control, me: number, k: Kthread) {
     this.#control = control;
@@ -171,6 +173,8 @@ export class ThreadTurnstile implements Turnstile {
 
   /** Every access to a word of the arena comes by here, before it is made. */
   #touch(i: number, access: number): void {
+    // The first line is nobody's: null pointers lead there. Beyond the arena there is nothing.
+    if (!(i >= LINE_WORDS && i < this.#k.a.length)) return;
     const { accesses, races } = this.#control;
     const stores = access !== ACCESS_READ && access !== ACCESS_HINT && access !== ACCESS_LOAD;
     accesses.touch(this.#me, i, stores);
@@ -241,13 +245,16 @@ export class ThreadTurnstile implements Turnstile {
   /** After its death, the thread's place is taken by whoever reaps it, who comes any time now. */
   reaper(): void {
     const control = this.#control;
+    this.#reaps = true;
     const choice = this.#choose(STAY);
     control.row(ROW_DIED, this.#me, 0, 0, 0, choice);
     this.#handOver(choice);
   }
 
-  read(a: Int32Array, i: number): void {
-    if (a.buffer === this.#k.a.buffer) this.#touch(i, ACCESS_READ);
+  read(a: Int32Array, i: number, byIndex: boolean): void {
+    if (a.buffer !== this.#k.a.buffer) return;
+    // Recovery glances at every slot of a zone, by index, for those that are its thread's affair.
+    this.#touch(i, byIndex && this.#reaps ? ACCESS_HINT : ACCESS_READ);
   }
 
   write(a: Int32Array, i: number, mayEnd: boolean): void {

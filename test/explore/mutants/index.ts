@@ -60,7 +60,7 @@ export const mutants: readonly Mutant[] = [
     text: "a thread that leaves events behind wakes nobody for them",
     scenario: "pass-on",
     file: "event/scan.js",
-    find: "if (Kqueue.fresh.get(k, kq) > 0)\n        queueWakeLocked(k, kq);",
+    find: "if (a[kq + FRESH] > 0)\n        queueWakeLocked(k, kq);",
     replace: "",
   },
   {
@@ -142,11 +142,11 @@ export const mutants: readonly Mutant[] = [
     text: "a scan unlocks the queue between copying an event and taking it",
     scenario: "only-one-poller",
     file: "event/deliver.js",
-    find: "consumeLocked(k, kn, ops);",
+    find: "consumeLocked(k, kn, word, ops);",
     replace: `{
                 mutexUnlock(k, Kqueue.lock.at(kq));
                 mutexLock(k, Kqueue.lock.at(kq), 8);
-                consumeLocked(k, kn, ops);
+                consumeLocked(k, kn, word, ops);
             }`,
     imports: 'import { mutexLock, mutexUnlock } from "../sync/mutex.js";',
   },

@@ -187,6 +187,8 @@ export const closeReader: Scenario = {
     },
     { name: "closer", run: (stage) => [stage.s.close(fdOf(stage)), stage.s.eventfd(5, 0)] },
   ],
+  // A stale reader compares the file of a slot that its next owner is setting up; either is EBADF.
+  limits: { races: 0 },
   setup: ({ s }) => ({ fd: made(s.eventfd(1, 0)) }),
   check(outcome) {
     const [[result, value], closer] = outcome.returned as [[number, number], number[]];

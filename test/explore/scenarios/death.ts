@@ -73,5 +73,4 @@ export const deathParkedReader: Scenario = {
     const left = poll(outcome, kqOf(outcome));
     if (!outcome.died[0]) assert.deepEqual([victim, left], [[8], []]);
   },
-  defect: "the file that a blocked reader held keeps its reference when the reader dies",
 };

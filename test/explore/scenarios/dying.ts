@@ -31,8 +31,6 @@ import {
   watchReadable,
 } from "./support.js";
 
-const DEFECT = "a thread that dies inside a call is not recovered";
-
 type Run = (stage: Stage) => readonly number[];
 
 interface Plan {
@@ -52,7 +50,6 @@ function dying(name: string, text: string, { setup, victim, bystander, check }: 
     ],
     setup,
     check,
-    defect: DEFECT,
   };
 }
 
