@@ -206,6 +206,8 @@ export function pipeRepairLocked(k: Kthread, p: PipePtr): void {
     wakeAllLocked(k, writers(p), REASON_CLOSED);
     return;
   }
+  // No file refers to it yet: somebody is making it, who was not the one that died.
+  if (Obj.file.get(k, p) === 0 && Obj.file2.get(k, p) === 0) return;
   if (Pipe.packet.get(k, p) === 1) recordsCountLocked(k, p);
   else Pipe.payload.set(k, p, Pipe.count.get(k, p));
   let closed = Pipe.closed.get(k, p);
