@@ -75,6 +75,8 @@ export class Kthread {
   readonly a: Int32Array;
   readonly bytes: Uint8Array;
   readonly host: ThreadHost;
+  /** host.canBlock, nearer. */
+  readonly mayBlock: boolean;
   readonly thread: number;
   readonly locksAt: number;
   readonly limboAt: number;
@@ -99,6 +101,12 @@ export class Kthread {
   seenFileGeneration = 0;
   seenQueue = 0;
   seenGeneration = 0;
+  /** The file that the last transfer by number was on; as above, -1 is no file. */
+  ioFd = 0;
+  ioEntry = 0;
+  ioFile = -1;
+  ioGeneration = 0;
+  ioOps: object | null = null;
   /** What the layers above brought along for files (kern/file.ts). */
   upper: object | null = null;
   /** Locks held now; mirrors the list in the arena. */
@@ -165,6 +173,7 @@ export class Kthread {
     this.a = new Int32Array(buffer);
     this.bytes = new Uint8Array(buffer);
     this.host = host;
+    this.mayBlock = host.canBlock;
     this.thread = places.thread;
     this.locksAt = places.locks;
     this.limboAt = places.limbo;

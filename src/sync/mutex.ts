@@ -58,7 +58,7 @@ export function mutexLock(k: Kthread, lock: number, rank: number): void {
  * held the lock for LOCK_SPIN_MS; it is not held then. Under another lock it is mutexLock.
  */
 export function mutexLockFirst(k: Kthread, lock: number, rank: number): boolean {
-  if (!k.host.canBlock && k.lockDepth === 0) return mutexLockInTime(k, lock, rank);
+  if (!k.mayBlock && k.lockDepth === 0) return mutexLockInTime(k, lock, rank);
   mutexLock(k, lock, rank);
   return true;
 }

@@ -34,8 +34,16 @@ import {
   limitDescriptors,
   tableReady,
 } from "../kern/descrip.js";
-import { curtable, Fdentry, type FdPtr, fdEntry } from "../kern/fdtable.js";
-import { File, type FilePtr, FREAD, FWRITE, fileDrop, fileops } from "../kern/file.js";
+import { curtable, Fdentry, fdEntry, fdHint } from "../kern/fdtable.js";
+import {
+  File,
+  type FileOps,
+  type FilePtr,
+  FREAD,
+  FWRITE,
+  fileDrop,
+  fileops,
+} from "../kern/file.js";
 import { callEnter, callLeave, phaseLeave } from "../kern/thread.js";
 import { PACKET_BYTES_DEFAULT, PIPE_BUF_BYTES, PIPE_BYTES_DEFAULT } from "../limits.js";
 
@@ -93,6 +101,10 @@ const ENTRY_FILE = Fdentry.file.offset;
 const FILE_GENERATION = File.generation.offset;
 const RECORD_WORDS = KEVENT_WORDS;
 const KEVENT = SYS.kevent;
+const CALL_READ = SYS.read;
+const CALL_WRITE = SYS.write;
+const FILE_FLAGS = File.flags.offset;
+const NONBLOCK = O_NONBLOCK;
 
 /**
  * Find the queue that a number names, and remember it for the next call: looking up takes longer
@@ -213,25 +225,36 @@ function pipeInstall(k: Kthread, fds: Int32Array, flags: number): number {
 const WHOLE_BYTES = PIPE_BUF_BYTES;
 
 /**
- * One attempt that does not wait. It holds no reference on the file, whose slot may become another
- * file's at any time; the generation tells: it is read while the number names the file, and
- * compared under the object's lock. -EAGAIN on a blocking file means: hold it, and wait.
+ * Find the file that a number names, and remember it with its generation for the next transfer.
+ * False if it names none at this moment.
  */
-function attempt(
-  k: Kthread,
-  fp: FilePtr,
-  entry: FdPtr,
-  mode: number,
-  bytes: Uint8Array,
-  length: number,
-): number {
-  // Atomically, so that it is read before the entry is, also where loads may change places.
+function fileSeek(k: Kthread, fd: number): boolean {
+  k.ioFile = -1;
+  const entry = fdEntry(k, curtable(k), fd);
+  const fp = entry === 0 ? NIL : Fdentry.file.hint(k, entry);
+  if (fp === 0) return false;
+  // Atomically, so that it is read before the entry is again, also where loads may change places.
   const generation = File.generation.load(k, fp);
-  if (Fdentry.file.hint(k, entry) !== fp) return -EBADF;
-  const ops = fileops(k, fp);
+  if (Fdentry.file.hint(k, entry) !== fp) return false;
+  k.ioOps = fileops(k, fp);
+  k.ioEntry = entry + ENTRY_FILE;
+  k.ioGeneration = generation;
+  k.ioFd = fd;
+  k.ioFile = fp;
+  return true;
+}
+
+/**
+ * One attempt that does not wait, on the file found last. It holds no reference on it, so the slot
+ * may become another file's at any time; the generation, compared under the object's lock, tells.
+ * -EAGAIN on a blocking file means: hold it, and wait.
+ */
+function attempt(k: Kthread, mode: number, bytes: Uint8Array, length: number): number {
+  const fp = k.ioFile as FilePtr;
+  const ops = k.ioOps as FileOps | null;
   if (ops === null || (File.flags.hint(k, fp) & mode) === 0) return -EBADF;
-  if (mode === FREAD) return ops.read(k, fp, generation, true, bytes, length);
-  return ops.write(k, fp, generation, true, bytes, length);
+  if (mode === FREAD) return ops.read(k, fp, k.ioGeneration, true, bytes, length);
+  return ops.write(k, fp, k.ioGeneration, true, bytes, length);
 }
 
 /** The same, waiting: the file is held, so that a close elsewhere leaves it open meanwhile. */
@@ -254,14 +277,19 @@ function wait(k: Kthread, fd: number, mode: number, bytes: Uint8Array, length: n
 
 /** read(2) and write(2), as `mode` says. */
 function transfer(k: Kthread, fd: number, mode: number, bytes: Uint8Array, length: number): number {
-  const entry = fdEntry(k, curtable(k), fd);
-  const fp = entry === 0 ? NIL : Fdentry.file.hint(k, entry);
-  if (fp === 0) return -EBADF;
-  const nonblock = (File.flags.hint(k, fp) & O_NONBLOCK) !== 0;
-  callEnter(k, mode === FREAD ? SYS.read : SYS.write);
-  let result = -EAGAIN;
-  if (nonblock || mode === FREAD || length <= WHOLE_BYTES) {
-    result = attempt(k, fp, entry, mode, bytes, length);
+  const a = k.a;
+  const known =
+    fd === k.ioFd && a[k.ioEntry] === k.ioFile && a[k.ioFile + FILE_GENERATION] === k.ioGeneration;
+  if (!known && !fileSeek(k, fd) && fdHint(k, fd) === 0) return -EBADF;
+  callEnter(k, mode === FREAD ? CALL_READ : CALL_WRITE);
+  let result = -EBADF;
+  let nonblock = false;
+  if (k.ioFile > 0) {
+    nonblock = ((a[k.ioFile + FILE_FLAGS] as number) & NONBLOCK) !== 0;
+    result = -EAGAIN;
+    if (nonblock || mode === FREAD || length <= WHOLE_BYTES) {
+      result = attempt(k, mode, bytes, length);
+    }
   }
   // Also when the number was given to another file at this moment: the table lock tells whose.
   if (result === -EBADF || (result === -EAGAIN && !nonblock)) {

@@ -176,9 +176,12 @@ function openStale(k: Kthread, type: number, mode: number, name: FileName): Hand
   return fd;
 }
 
-/** Whether the handle's number still names its file. */
+/**
+ * Whether the handle's number still names its file: a glance before each call, for the message.
+ * What is closed meanwhile, or was unseen, the call finds out by itself.
+ */
 export function handleLive(k: Kthread, h: Handle): boolean {
-  return fdHint(k, h.fd) === h.fp && File.generation.load(k, h.fp) === h.generation;
+  return fdHint(k, h.fd) === h.fp && File.generation.hint(k, h.fp) === h.generation;
 }
 
 /** Close the number, and with its last reference the object. 0, -EBADF, -EAGAIN. */
