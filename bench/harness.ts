@@ -60,12 +60,14 @@ export interface Options {
   readonly rounds: number;
   readonly warmUps: number;
   readonly budgetNs: number;
+  /** For how long each variant runs alone before the first round, until the engine has settled. */
+  readonly settleNs: number;
 }
 
 export function optionsFor(smoke: boolean): Options {
   return smoke
-    ? { smoke, rounds: 3, warmUps: 1, budgetNs: 8e6 }
-    : { smoke, rounds: 9, warmUps: 2, budgetNs: 50e6 };
+    ? { smoke, rounds: 3, warmUps: 1, budgetNs: 8e6, settleNs: 30e6 }
+    : { smoke, rounds: 9, warmUps: 2, budgetNs: 50e6, settleNs: 400e6 };
 }
 
 /** Thrown by `prepare` where a variant cannot exist on this machine; that is no failure. */
@@ -113,6 +115,16 @@ export async function closeAll(all: Iterable<Measured>): Promise<void> {
   for (const { prepared } of all) await prepared?.close?.();
 }
 
+/** Runs a variant until it is what it will be: the engine compiles what is hot while it runs. */
+async function settle(measured: Measured, ns: number): Promise<void> {
+  if (measured.failure !== undefined || measured.prepared === undefined) return;
+  try {
+    await measured.prepared.round(ns);
+  } catch (error) {
+    fail(measured, error);
+  }
+}
+
 /** Measures the rows. One variant that fails leaves the others in place. */
 export async function measureRows(
   rows: readonly Row[],
@@ -121,6 +133,7 @@ export async function measureRows(
   const all = variantsOf(rows);
   const order = [...all.values()];
   await prepareAll(order);
+  for (const measured of order) await settle(measured, options.settleNs);
   for (let round = -options.warmUps; round < options.rounds; round++) {
     for (const measured of order) {
       if (measured.failure !== undefined || measured.prepared === undefined) continue;

@@ -80,14 +80,19 @@ export const IMPATIENT_SLEEPS = 3;
 export const IMPATIENT_MS = 30;
 /** A sleep of a waiter ends after this long when several threads are attached (a safety net). */
 export const NET_SLEEP_MS = 500;
-/** The adaptive spin budget starts here and doubles up to what a wake costs (nanoseconds). */
+/**
+ * The adaptive spin budget (nanoseconds): it starts at what a wake and an answer cost, halves with
+ * each miss, and is at least SPIN_NS_START again after a hit.
+ */
 export const SPIN_NS_START = 20_000;
 export const SPIN_NS_MAX = 60_000;
+/** A probe, long enough for a partner that has stopped spinning, too, to be woken and to answer. */
+export const SPIN_NS_PROBE = 150_000;
 /** Sleeps in a row that spinning did not spare, after which a thread stops spinning. */
 export const SPIN_MISSES_MAX = 5;
 /** Short sleeps until it tries once more: doubled by each miss from the first to the last. */
 export const SPIN_REST_MIN = 8;
-export const SPIN_REST_MAX = 256;
+export const SPIN_REST_MAX = 64;
 /** Wake targets collected under locks and notified after the last unlock. */
 export const WAKES_DEFERRED_MAX = 64;
 /** How long after its due time a timer wakes sleepers behind the first, which may have died. */
@@ -116,4 +121,5 @@ relation(FILTERS_MAX <= 0x7fff, "a filter's number fits a record");
 relation(PIPE_BUF_BYTES <= PIPE_BYTES_MIN, "an atomic write fits the smallest pipe");
 relation(PIPE_BYTES_MAX <= VIEW_DATA_MAX, "a pipe's byte count fits its view");
 relation(SPIN_NS_START <= SPIN_NS_MAX, "spin budgets are ordered");
+relation(SPIN_NS_MAX <= SPIN_NS_PROBE, "a probe is the longest spin");
 relation(SPIN_REST_MIN <= SPIN_REST_MAX, "the rests between probes are ordered");

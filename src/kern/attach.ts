@@ -10,7 +10,7 @@ import { KernelPanic, Kthread, type ThreadHost } from "../arena/kthread.js";
 import { layoutHash, NIL } from "../arena/layout.js";
 import { ARENA_VERSION, MAGIC, SUPER, Super } from "../arena/superblock.js";
 import { ZONE_COUNT, zoneInit, zones } from "../arena/zone.js";
-import { LINE_WORDS, SPIN_NS_START, THREADS_MAX } from "../limits.js";
+import { LINE_WORDS, SPIN_NS_MAX, THREADS_MAX } from "../limits.js";
 import { mutexLock, mutexUnlock } from "../sync/mutex.js";
 import { RANK_THREADS } from "../sync/order.js";
 import { REC_FREE, Waitrec, waitrecZone } from "../sync/wait.js";
@@ -182,7 +182,7 @@ function slotTake(buffer: SharedArrayBuffer, host: ThreadHost): Kthread | number
     return new Kthread(buffer, host, placesOf(thread), ownerWord(number, epoch), {
       clockOffsetNs: -bootMono(a),
       manualClock: a[Super.manual.at(SUPER)] === 1,
-      spinNs: SPIN_NS_START,
+      spinNs: SPIN_NS_MAX,
     });
   }
   return -EAGAIN;
@@ -200,7 +200,7 @@ export function slotSeize(buffer: SharedArrayBuffer, host: ThreadHost, number: n
   const k = new Kthread(buffer, host, placesOf(thread), owner, {
     clockOffsetNs: -bootMono(a),
     manualClock: a[Super.manual.at(SUPER)] === 1,
-    spinNs: SPIN_NS_START,
+    spinNs: SPIN_NS_MAX,
   });
   const proc = a[Thread.process.at(thread)] as number;
   k.proc = proc !== 0 ? proc : (a[Super.init.at(SUPER)] as number);

@@ -21,6 +21,7 @@ import {
   NET_SLEEP_MS,
   SPIN_MISSES_MAX,
   SPIN_NS_MAX,
+  SPIN_NS_PROBE,
   SPIN_NS_START,
   SPIN_REST_MAX,
   SPIN_REST_MIN,
@@ -32,8 +33,8 @@ import { WORD_SLEEPING, WORD_SPINNING, WORD_WOKEN } from "./wait.js";
 export const NEVER = Number.POSITIVE_INFINITY;
 /** Loads between two looks at the clock: about half a microsecond. */
 const LOADS_PER_LOOK = 48;
-/** Loads before a spinner counts as one: about a microsecond. */
-const BURST_LOADS = 96;
+/** Loads before a spinner counts as one: about two microseconds. */
+const BURST_LOADS = 256;
 
 /** Whether a thread about to sleep alone on a queue should spin first; chooses its sync word. */
 export function sleepWord(k: Kthread, alone: boolean): number {
@@ -41,7 +42,7 @@ export function sleepWord(k: Kthread, alone: boolean): number {
   if (k.spinNs === 0) {
     if (k.spinShort < k.spinRest) return WORD_SLEEPING;
     // One miss ends a probe.
-    k.spinNs = SPIN_NS_MAX;
+    k.spinNs = SPIN_NS_PROBE;
     k.spinMisses = SPIN_MISSES_MAX - 1;
   }
   return WORD_SPINNING;
@@ -73,7 +74,7 @@ export function sleepUntil(k: Kthread, until: number): number {
   const limited = k.impatient ? IMPATIENT_MS : Math.min(ms, net);
   const start = k.spinNs === 0 ? k.host.monotonicNs() : 0;
   if (atomicWait(a, k.syncWord, WORD_SLEEPING, limited) !== "timed-out") {
-    if (k.spinNs === 0 && k.host.monotonicNs() - start < SPIN_NS_MAX) k.spinShort++;
+    if (k.spinNs === 0 && k.host.monotonicNs() - start < SPIN_NS_PROBE) k.spinShort++;
     return SLEPT_WOKEN;
   }
   if (k.impatient) throw new RecoveryStuck("a claim of somebody else");
