@@ -61,7 +61,8 @@ export {
   UserSource,
   type UserSourceOptions,
 } from "./user-source.js";
-export { type SpawnOptions, type WorkerExit, WorkerHandle } from "./workers.js";
+export { WorkerHandle } from "./worker-handle.js";
+export type { ReapOptions, SpawnOptions, WorkerExit } from "./workers.js";
 
 /** Threads of a kernel unless more are asked for. */
 const THREADS_DEFAULT = 64;

@@ -41,7 +41,8 @@ import { type Shareables, shareContents } from "./share.js";
 import type { ShareHandle } from "./share-contents.js";
 import type { Source } from "./source.js";
 import type { UserSource, UserSourceOptions } from "./user-source.js";
-import { type SpawnOptions, type WorkerExit, type WorkerHandle, Workers } from "./workers.js";
+import type { WorkerHandle } from "./worker-handle.js";
+import { type ReapOptions, type SpawnOptions, type WorkerExit, Workers } from "./workers.js";
 
 /** How much a channel or a pipe holds. */
 export interface BytesOptions {
@@ -330,6 +331,76 @@ export class Kernel {
   adopt(worker: object, options?: { readonly name?: string | undefined }): WorkerHandle {
     const given = checkOptions(argument("adopt", "adopt", "options"), options);
     return this.#workers.adopt(worker, given.name ?? "");
+  }
+
+  /**
+   * End a worker, wherever it is; it may be parked in a wait, or in the middle of a call, which is
+   * finished or undone then. From now on it counts as dying, but nothing is taken from it before
+   * its end is confirmed. One that has ended already is only reported.
+   *
+   * @param worker what `spawn` or `adopt` of this kernel returned, or the Worker that was adopted
+   * @returns its exit code, once it has ended and all that it held is released. The process is
+   * kept alive until then
+   * @throws {KernelError} EINVAL if it is none of these; EBADF if the kernel is closed, now or
+   * while it waits; EAGAIN if another thread keeps the warden, which did not tell of the end within
+   * 10 seconds. It rejects, and never throws. Does not block
+   * @example
+   * ```js
+   * import { boot } from "knell";
+   * const kernel = boot();
+   * const forever = "setInterval(() => {}, 1000)";
+   * const worker = kernel.spawn(new URL(`data:text/javascript,${forever}`));
+   * console.log(await kernel.terminate(worker), await kernel.terminate(worker));
+   * kernel.close();
+   * ```
+   * ```text output
+   * 1 1
+   * ```
+   */
+  terminate(worker: WorkerHandle | object): Promise<number> {
+    return this.#workers.terminate(worker);
+  }
+
+  /**
+   * Release what a worker held that the program has started itself, and whose end it has seen: its
+   * waits, its objects, its locks, its place. That is only needed where no thread could `adopt` the
+   * worker, or before the exit event of an adopted one is delivered. Watchers of `exits` hear of
+   * it, with `worker` 0 if it was not adopted.
+   *
+   * @param worker a handle or Worker that was adopted: nothing is taken from it while it runs; or
+   * the `threadId` of any other worker, which is *taken as the caller's word that it has ended*
+   * (when its `exit` event comes, the Worker does not know that number any more)
+   * @param options.code exit code for the event of a worker that was not adopted
+   * @param options.name its name there
+   * @returns whether there was anything to release: false for one that runs, that was reaped
+   * before or never attached, and for workers of the warden, which reaps them itself. What a lock
+   * of another thread is in the way of is released some milliseconds later
+   * @throws {KernelError} EINVAL for a wrong argument, the calling thread, and an ended Worker that
+   * was not adopted; EBADF if the kernel is closed; RangeError for a number out of range
+   * @example
+   * ```js file=main.mjs
+   * import { once } from "node:events";
+   * import { Worker } from "node:worker_threads";
+   * import { boot } from "knell";
+   * const kernel = boot();
+   * const file = new URL("worker.mjs", import.meta.url);
+   * const worker = new Worker(file, { workerData: kernel.share() });
+   * const { threadId } = worker;
+   * await once(worker, "exit");
+   * console.log(kernel.reap(threadId), kernel.reap(threadId), kernel.usage().threads);
+   * kernel.close();
+   * ```
+   * ```js file=worker.mjs
+   * import { workerData } from "node:worker_threads";
+   * import { attach } from "knell";
+   * attach(workerData);
+   * ```
+   * ```text output
+   * true false 1
+   * ```
+   */
+  reap(worker: WorkerHandle | object | number, options?: ReapOptions): boolean {
+    return this.#workers.reap(worker, options);
   }
 
   /**

@@ -8,7 +8,15 @@ import type { ThreadHost } from "../arena/kthread.js";
 import type { Ask, Warden, WardenNews, WardenStart } from "./warden.js";
 
 export { workerReap } from "./reap.js";
-export { ASKED, WITHDRAWN, wardenChannel } from "./warden.js";
+export {
+  ASKED,
+  CLAIM_CODE,
+  CLAIM_ENDED,
+  CLAIM_STATE,
+  CLAIM_WORDS,
+  WITHDRAWN,
+  wardenChannel,
+} from "./warden.js";
 export type { Warden };
 
 /** A page's own thread may not block. */
@@ -96,6 +104,11 @@ export function wardenCall(_channel: string, _request: Ask): void {}
 export interface Watched {
   readonly hostThread: number;
   terminate(): void;
+}
+
+/** A browser's workers have no numbers. */
+export function workerThread(_worker: unknown): number | null {
+  return null;
 }
 
 /** A browser does not tell of a worker's end. */

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: ISC
 /** The warden under Node; see warden.ts. This module is what its worker runs. */
 import { BroadcastChannel, parentPort, Worker, workerData } from "node:worker_threads";
-import { atomicCas, atomicNotify } from "#atomics";
+import { atomicCas, atomicNotify, atomicStore } from "#atomics";
 import { type Ending, workerDying } from "../sys/exits.js";
 import { errorText, threadHost } from "./node.js";
 import { workerReap } from "./reap.js";
 import {
   ASKED,
   type Ask,
+  CLAIM_CODE,
+  CLAIM_ENDED,
+  CLAIM_STATE,
   type SpawnRequest,
   TAKEN,
   type WardenNews,
@@ -23,6 +26,11 @@ interface Running {
   held: boolean;
   /** Somebody asked for its end. */
   unwanted: boolean;
+}
+
+/** How a worker ended, and where another thread looks for that. */
+interface News extends Ending {
+  readonly claim: Int32Array | null;
 }
 
 const { buffer, channel } = workerData as WardenStart;
@@ -48,8 +56,8 @@ function spawn(request: SpawnRequest): void {
   if (claim !== null) {
     // Whoever asks this way asks again, and of the next warden.
     if (ending) return;
-    if (atomicCas(claim, 0, ASKED, TAKEN) !== ASKED) return;
-    atomicNotify(claim, 0, 1);
+    if (atomicCas(claim, CLAIM_STATE, ASKED, TAKEN) !== ASKED) return;
+    atomicNotify(claim, CLAIM_STATE, 1);
   }
   if (claim === null) seen++;
   let error = "";
@@ -57,7 +65,8 @@ function spawn(request: SpawnRequest): void {
   try {
     worker = new Worker(new URL(url), { name, workerData: data });
   } catch (thrown) {
-    ended(number, { hostThread: 0, worker: number, name, code: 1, error: errorText(thrown) });
+    const how = { hostThread: 0, worker: number, name, code: 1, error: errorText(thrown) };
+    ended(number, { ...how, claim });
     return;
   }
   const hostThread = worker.threadId;
@@ -69,24 +78,28 @@ function spawn(request: SpawnRequest): void {
   worker.on("exit", (status) => {
     // One that is ended while it starts would seem to have ended as it should.
     const code = one.unwanted && status === 0 ? 1 : status;
-    ended(number, { hostThread, worker: number, name, code, error });
+    ended(number, { hostThread, worker: number, name, code, error, claim });
   });
   tellHeld();
 }
 
-function ended(number: number, how: Omit<Ending, "relatives">): void {
+function ended(number: number, how: Omit<News, "relatives">): void {
   untold++;
   running.delete(number);
   tell({ ...how, relatives: [] });
 }
 
 /** Reap and post the record, then tell the keeper, who may let the process end. */
-function tell(how: Ending): void {
+function tell(how: News): void {
   if (!workerReap(buffer, threadHost, how)) {
     setTimeout(tell, RETRY_MS, how);
     return;
   }
   untold--;
+  if (how.claim !== null) {
+    atomicStore(how.claim, CLAIM_CODE, how.code);
+    atomicStore(how.claim, CLAIM_ENDED, 1);
+  }
   tellKeeper({
     kind: "ended",
     worker: how.worker,

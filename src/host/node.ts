@@ -13,7 +13,15 @@ import type { ThreadHost } from "../arena/kthread.js";
 import type { Ask, Warden, WardenNews, WardenStart } from "./warden.js";
 
 export { workerReap } from "./reap.js";
-export { ASKED, WITHDRAWN, wardenChannel } from "./warden.js";
+export {
+  ASKED,
+  CLAIM_CODE,
+  CLAIM_ENDED,
+  CLAIM_STATE,
+  CLAIM_WORDS,
+  WITHDRAWN,
+  wardenChannel,
+} from "./warden.js";
 export type { Warden };
 
 /**
@@ -157,20 +165,27 @@ export function errorText(error: unknown): string {
   return String(error);
 }
 
+/** Number of a worker's thread while it runs, -1 once it has ended; null if it is no worker. */
+export function workerThread(worker: unknown): number | null {
+  const candidate = worker as Partial<WorkerLike> | null;
+  if (typeof candidate?.on !== "function" || typeof candidate.terminate !== "function") return null;
+  const { threadId: id } = candidate;
+  return typeof id === "number" && Number.isInteger(id) && id !== 0 ? id : null;
+}
+
 /** Hear of a worker's end. Null if it is no worker of this runtime, or has ended already. */
 export function watchWorker(
   worker: unknown,
   ended: (code: number, error: string) => void,
 ): Watched | null {
-  const candidate = worker as Partial<WorkerLike> | null;
-  if (typeof candidate?.on !== "function" || typeof candidate.terminate !== "function") return null;
-  const { threadId: id } = candidate as WorkerLike;
-  if (!Number.isInteger(id) || id <= 0) return null;
+  const id = workerThread(worker);
+  if (id === null || id < 0) return null;
+  const candidate = worker as WorkerLike;
   let error = "";
   // Looks on only: what the program does about errors stays its own affair.
   candidate.on(errorMonitor, (thrown) => {
     error = errorText(thrown);
   });
   candidate.on("exit", (code) => ended(Number(code), error));
-  return { hostThread: id, terminate: () => void candidate.terminate?.() };
+  return { hostThread: id, terminate: () => void candidate.terminate() };
 }

@@ -7,12 +7,18 @@
  * The thread that keeps it has its port. Others reach it by a broadcast channel named after the
  * arena, which nobody may listen to yet: such a request carries a word of shared memory, which the
  * warden changes from ASKED to TAKEN, once, whatever number of times it is sent, or its sender to
- * WITHDRAWN.
+ * WITHDRAWN. Two more words are for the end of the worker.
  */
 
 export const ASKED = 0;
 export const TAKEN = 1;
 export const WITHDRAWN = 2;
+
+/** Words of that memory: the state, whether the worker has ended, and its exit code. */
+export const CLAIM_STATE = 0;
+export const CLAIM_ENDED = 1;
+export const CLAIM_CODE = 2;
+export const CLAIM_WORDS = 3;
 
 /** What the warden is started with. */
 export interface WardenStart {

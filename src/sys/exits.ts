@@ -45,13 +45,15 @@ export interface Ending {
   /** Number and name that it was given when it was spawned or adopted. */
   readonly worker: number;
   readonly name: string;
-  readonly code: number;
+  code: number;
   /** What it threw, as text; empty if it did not. */
-  readonly error: string;
+  error: string;
   /** Number of its thread in the kernel, once that is reaped. */
   thread?: number;
   /** Numbers of threads that ended with it. */
   readonly relatives: number[];
+  /** Only a thread that was attached is told of. */
+  readonly attachedOnly?: boolean;
 }
 
 /** What a watcher of exits reads. `thread` is 0 if the worker was not attached. */
@@ -119,6 +121,17 @@ export const recoveries = { threads: 0, locked: 0, ranks: new Array<number>(16).
  * @throws {RecoveryStuck} if something is held by a thread that may have ended too: as with false
  */
 export function workerEnded(buffer: SharedArrayBuffer, host: ThreadHost, ending: Ending): boolean {
+  if (!workerRelease(buffer, host, ending)) return false;
+  if (ending.attachedOnly === true && ending.thread === undefined) return true;
+  return tell(buffer, host, ending);
+}
+
+/** The first half of workerEnded: reap, and tell nobody. */
+export function workerRelease(
+  buffer: SharedArrayBuffer,
+  host: ThreadHost,
+  ending: Ending,
+): boolean {
   const view = { a: new Int32Array(buffer) } as Kthread;
   reaperEnded(view, ending.hostThread);
   for (const number of slotsWhere(view, Thread.worker, ending.hostThread)) {
@@ -128,7 +141,14 @@ export function workerEnded(buffer: SharedArrayBuffer, host: ThreadHost, ending:
     reap(dead);
     familyEnded(view, buffer, host, number, ending.relatives);
   }
-  return tell(buffer, host, ending);
+  return true;
+}
+
+/** Whether a worker whose end no warden hears of is attached, or was and is not reaped yet. */
+export function workerAttached(buffer: SharedArrayBuffer, hostThread: number): boolean {
+  const view = { a: new Int32Array(buffer) } as Kthread;
+  const slots = slotsWhere(view, Thread.worker, hostThread);
+  return slots.some((number) => view.a[Thread.adopted.at(placeOf(view, number))] === 0);
 }
 
 /** Whom the ended thread was recovering, somebody else may recover now. */

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after } from "node:test";
-import { type BootOptions, boot, type Kernel, KernelError } from "knell";
+import { type BootOptions, boot, type Kernel, KernelError, type WorkerExit } from "knell";
 import { ROOT } from "../../tools/tree.js";
 
 const open = new Set<Kernel>();
@@ -171,4 +171,27 @@ export function runNode(args: readonly string[], cwd = process.cwd()): Promise<R
 /** Run the text of a program. */
 export function runText(text: string): Promise<Ran> {
   return run(program({ "main.mjs": text }));
+}
+
+/** A kernel with the real clock, for workers to come and go in. */
+export async function withWorkers(body: (kernel: Kernel) => Promise<void>): Promise<void> {
+  const kernel = boot({ arenaBytes: 8 << 20 });
+  try {
+    await body(kernel);
+    assert.equal(kernel.usage().netHits, 0, "no wake was lost");
+  } finally {
+    kernel.close();
+  }
+}
+
+/** The next exits, in the order of the workers' numbers. */
+export async function exitsOf(kernel: Kernel, count: number): Promise<WorkerExit[]> {
+  const queue = kernel.queue().add("exit", kernel.exits());
+  const exits: WorkerExit[] = [];
+  for await (const { value } of queue.events()) {
+    if (value !== undefined) exits.push(value);
+    if (exits.length === count) break;
+  }
+  queue.close();
+  return exits.sort((x, y) => x.worker - y.worker);
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: ISC
 /** The body of the workers that the tests start: one role each, said in the workerData. */
-import { workerData } from "node:worker_threads";
+import { threadId, workerData } from "node:worker_threads";
 import {
   attach,
   type Bell,
   type Channel,
   type Counter,
   type Kernel,
+  KernelError,
   type Pipe,
   type SharedQueue,
   type UserSource,
@@ -167,6 +168,24 @@ const roles: Record<string, () => unknown> = {
     const { kernel, done } = join();
     kernel.spawn(new URL(import.meta.url), { share: { done }, workerData: { role: "hello" } });
     done.send("spawned");
+  },
+
+  /** Ends a worker that another thread's warden has started. */
+  async end() {
+    const { kernel, done } = join();
+    const forever = "setInterval(() => {}, 1000)";
+    const worker = kernel.spawn(new URL(`data:text/javascript,${forever}`)).unref();
+    done.send(await kernel.terminate(worker));
+  },
+
+  /** Asks for its own end. */
+  self() {
+    const { kernel, done } = join();
+    try {
+      done.send(kernel.reap(threadId));
+    } catch (error) {
+      done.send(error instanceof KernelError ? error.code : String(error));
+    }
   },
 
   /** Gives something to one object, and then to another. */

@@ -4,30 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { boot, type Kernel, type Shareable, userEvent, type WorkerExit } from "knell";
-import { codeOf, NO_INTEGERS, refuses, until, WORKER } from "./support.js";
-
-/** A kernel with the real clock, for workers to come and go in. */
-async function withWorkers(body: (kernel: Kernel) => Promise<void>): Promise<void> {
-  const kernel = boot({ arenaBytes: 8 << 20 });
-  try {
-    await body(kernel);
-    assert.equal(kernel.usage().netHits, 0, "no wake was lost");
-  } finally {
-    kernel.close();
-  }
-}
-
-/** The next exits, in the order of the workers' numbers. */
-async function exitsOf(kernel: Kernel, count: number): Promise<WorkerExit[]> {
-  const queue = kernel.queue().add("exit", kernel.exits());
-  const exits: WorkerExit[] = [];
-  for await (const { value } of queue.events()) {
-    if (value !== undefined) exits.push(value);
-    if (exits.length === count) break;
-  }
-  queue.close();
-  return exits.sort((x, y) => x.worker - y.worker);
-}
+import { codeOf, exitsOf, NO_INTEGERS, refuses, until, WORKER, withWorkers } from "./support.js";
 
 describe("spawned workers", () => {
   test("four share out jobs, and each end is heard", async () => {
