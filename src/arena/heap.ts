@@ -177,6 +177,12 @@ export function heapTakeLocked(k: Kthread, words: number, note: number): number 
   while (from < HEAP_CLASSES && a[LISTS + from] === 0) from++;
   if (from >= HEAP_CLASSES) return takeFresh(k, cls, note);
   for (; from > cls; from--) halveRun(k, from);
+  return takeFree(k, cls, note);
+}
+
+/** The first free buffer of a class. One run. */
+function takeFree(k: Kthread, cls: number, note: number): number {
+  const a = k.a;
   const buffer = a[LISTS + cls] as number;
   const at = mapAt(k, buffer);
   const bit = mapBit(buffer);
@@ -194,12 +200,29 @@ function takeFresh(k: Kthread, cls: number, note: number): number {
   const a = k.a;
   const size = 1 << cls;
   const buffer = Math.ceil((a[BRK] as number) / size) * size;
-  if (buffer + size > (a[ARENA_WORDS] as number)) return 0;
+  if (buffer + size > (a[ARENA_WORDS] as number)) return takeAcross(k, cls, note);
   freeFresh(k, buffer);
   a[BRK] = buffer + size;
   a[LIVE] = (a[LIVE] as number) + size;
   a[note] = buffer;
   return buffer;
+}
+
+/**
+ * At the end of the arena: a buffer whose first part is free, and whose rest was never carved; or
+ * 0. Nothing that large is free, so what is made whole here is joined no further.
+ */
+function takeAcross(k: Kthread, cls: number, note: number): number {
+  const a = k.a;
+  const size = 1 << cls;
+  const brk = a[BRK] as number;
+  const buffer = Math.floor(brk / size) * size;
+  if (buffer + size > (a[ARENA_WORDS] as number)) return 0;
+  for (let at = buffer; at < brk; at += 1 << (a[at + CLASS] as number)) {
+    if (!heapIsFree(k, at)) return 0;
+  }
+  freeFresh(k, buffer + size);
+  return takeFree(k, cls, note);
 }
 
 /**

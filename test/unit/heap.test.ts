@@ -141,6 +141,19 @@ test("a buffer can be had exactly when there is a place for it", () => {
   );
 });
 
+test("what is free at the end of the carved part is one with what was never carved", () => {
+  const arena = new Arena();
+  const { k } = arena;
+  const half = 2 ** Math.floor(Math.log2(k.a.length)) / 2;
+  // The second half of the arena: its first quarter was carved and given back, the rest never.
+  arena.take(half / 2);
+  arena.take(half / 2);
+  arena.give(1);
+  arena.take(half);
+  assert.equal(arena.buffers.length, 2, "the half was had");
+  arena.end();
+});
+
 /** Fill the arena with buffers of one line; returns them. */
 function fill(k: Kthread): number[] {
   const all: number[] = [];
