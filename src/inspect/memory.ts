@@ -51,19 +51,35 @@ function zoneAt(w: Walk, zone: ZoneDef<string>): ZonePtr {
   return (peek(w.k, Super.zoneTable, SUPER) + zone.index * LINE_WORDS) as ZonePtr;
 }
 
+/** What the memory lock guards, as it is whenever that is free: the free lists and their counts. */
+export function checkFreeLists(w: Walk): void {
+  for (const zone of zones) checkFreeSlots(w, zone);
+  checkFreeBuffers(w, []);
+}
+
+/** The free list of a zone, which is returned, and the counts. */
+function checkFreeSlots(w: Walk, zone: ZoneDef<string>): number[] {
+  const { k } = w;
+  const { name } = zone.struct;
+  const z = zoneAt(w, zone);
+  const free = peek(k, Zone.free, z);
+  const list = chainAt(k, peek(k, Zone.head, z), zone.linkAt, w.limit);
+  w.same(list.length, free, () => `zone ${name}: length of the free list`);
+  w.same(list.at(-1) ?? 0, peek(k, Zone.tail, z), () => `zone ${name}: end of the free list`);
+  const total = peek(k, Zone.total, z);
+  w.same(peek(k, Zone.live, z) + free, total, () => `zone ${name}: live and free slots`);
+  return list;
+}
+
 /** One zone: its free list, its counts. Returns the words that it has carved. */
 function checkZone(w: Walk, zone: ZoneDef<string>, extents: Extent[]): number {
   const { k } = w;
   const { name, words } = zone.struct;
   const z = zoneAt(w, zone);
-  const free = peek(k, Zone.free, z);
   const live = peek(k, Zone.live, z);
   const total = peek(k, Zone.total, z);
-  const list = chainAt(k, peek(k, Zone.head, z), zone.linkAt, w.limit);
+  const list = checkFreeSlots(w, zone);
   w.same(peek(k, Zone.slotWords, z), words, () => `zone ${name}: slot size`);
-  w.same(list.length, free, () => `zone ${name}: length of the free list`);
-  w.same(list.at(-1) ?? 0, peek(k, Zone.tail, z), () => `zone ${name}: end of the free list`);
-  w.same(live + free, total, () => `zone ${name}: live and free slots`);
   let reached = 0;
   for (const slot of w.slots.values()) if (slot.zone === zone) reached++;
   // Records of awaiting threads are known to those threads alone while they are not linked.
@@ -131,6 +147,12 @@ function checkBuffers(w: Walk, extents: Extent[]): number {
   let used = 0;
   for (const words of w.buffers.values()) used += words;
   w.same(used, live, () => "words in reachable buffers");
+  return live + checkFreeBuffers(w, extents);
+}
+
+/** The free buffers: lists, sizes, the map of them. Returns their words. */
+function checkFreeBuffers(w: Walk, extents: Extent[]): number {
+  const { k } = w;
   let free = 0;
   const freeAt = new Map<number, number>();
   for (let cls = 0; cls < HEAP_CLASSES; cls++) {
@@ -150,7 +172,7 @@ function checkBuffers(w: Walk, extents: Extent[]): number {
     free += list.length * words;
   }
   checkJoined(w, freeAt);
-  return live + free;
+  return free;
 }
 
 /** The map has no other bits, and no two halves of one buffer are free. */

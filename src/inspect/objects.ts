@@ -36,11 +36,20 @@ export function checkObject(w: Walk, type: number, obj: number): void {
   w.same(peek(w.k, Obj.state, obj), OBJ_LIVE, () => `${name}: state`);
   w.same(objectLockOf(w, obj), obj + Obj.lockWord.offset, () => `${name}: lock in use`);
   w.unlocked(objectLockOf(w, obj), () => name);
-  checkKlist(w, obj, name);
-  if (type === FT_EVENTFD) checkEventfd(w, obj as EventfdPtr, name);
-  else if (type === FT_PIPE || type === FT_CHANNEL) checkPipe(w, obj as PipePtr, name);
-  else if (type === FT_SOURCE) checkSource(w, obj as SourcePtr, name);
+  checkObjectLists(w, obj, zone as ZoneDef<string>, name);
+  if (type === FT_SOURCE) checkSource(w, obj as SourcePtr, name);
   else if (type === FT_KQUEUE) checkQueue(w, obj as KqueuePtr, name);
+}
+
+/**
+ * What the lock of a live object guards, as it is whenever the lock is free, also in the middle of
+ * calls: the klist, the state of an eventfd or a pipe, its views, and nobody asleep for whom there
+ * is work.
+ */
+export function checkObjectLists(w: Walk, obj: number, zone: ZoneDef<string>, name: string): void {
+  checkKlist(w, obj, name);
+  if (zone.index === eventfdZone.index) checkEventfd(w, obj as EventfdPtr, name);
+  else if (zone.index === pipeZone.index) checkPipe(w, obj as PipePtr, name);
 }
 
 function checkKlist(w: Walk, obj: number, name: string): void {

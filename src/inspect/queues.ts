@@ -59,6 +59,26 @@ import { chain, chainAt, peek, peekNumber } from "./peek.js";
 import { checkWaitq, earliestLook } from "./waits.js";
 import type { Walk } from "./walk.js";
 
+/**
+ * What the lock of an open queue guards, as it is whenever the lock is free, also in the middle of
+ * calls: lists, counts, timers, and nobody asleep for whom there is work.
+ */
+export function checkQueueLists(w: Walk, kq: KqueuePtr, name: string): number[] {
+  const { k } = w;
+  const lock = kq + Kqueue.lock.offset;
+  const knotes = checkHash(w, kq, name);
+  for (const kn of knotes) {
+    w.same(peek(k, Knote.kq, kn), kq, () => `${name}: queue of knote ${kn}`);
+    checkStatus(w, kn, `${name}: knote ${kn}`);
+  }
+  checkReady(w, kq, knotes, name);
+  checkHeap(w, kq, knotes, name);
+  checkMagazines(w, kq, name);
+  const fresh = peek(k, Kqueue.fresh, kq);
+  checkWaitq(w, kqWaitq(kq), lock, fresh > 0 ? `${fresh} fresh events` : null, name);
+  return knotes;
+}
+
 /** One open queue with everything in it. */
 export function checkQueue(w: Walk, kq: KqueuePtr, name: string): void {
   const { k } = w;
@@ -68,13 +88,8 @@ export function checkQueue(w: Walk, kq: KqueuePtr, name: string): void {
   w.same(peek(k, Kqueue.dirty, kq), 0, () => `${name}: dirty`);
   const watched = peek(k, Obj.knotes, kq) > 0 ? 1 : 0;
   w.same(peek(k, Kqueue.watched, kq), watched, () => `${name}: watched`);
-  const knotes = checkHash(w, kq, name);
+  const knotes = checkQueueLists(w, kq, name);
   for (const kn of knotes) checkKnote(w, kq, kn, `${name}: knote ${kn}`);
-  checkReady(w, kq, knotes, name);
-  checkHeap(w, kq, knotes, name);
-  checkMagazines(w, kq, name);
-  const fresh = peek(k, Kqueue.fresh, kq);
-  checkWaitq(w, kqWaitq(kq), lock, fresh > 0 ? `${fresh} fresh events` : null, name);
   const claimers = checkWaitq(w, kqClaimWaitq(kq), lock, null, `claims of ${name}`);
   w.same(claimers, 0, () => `${name}: threads that wait for a claim`);
 }
@@ -112,18 +127,22 @@ function checkHash(w: Walk, kq: KqueuePtr, name: string): number[] {
   return knotes;
 }
 
-function checkKnote(w: Walk, kq: KqueuePtr, kn: number, name: string): void {
-  const { k } = w;
-  w.same(peek(k, Knote.kq, kn), kq, () => `${name}: its queue`);
-  w.same(peek(k, Knote.claim, kn), 0, () => `${name}: claim`);
-  const status = peek(k, Knote.status, kn);
+/** Queued if active and not disabled; delivered only while queued. */
+function checkStatus(w: Walk, kn: number, name: string): void {
+  const status = peek(w.k, Knote.status, kn);
   const has = (bits: number): boolean => (status & bits) !== 0;
-  w.check(!has(KN_DETACHED), () => `${name} is detached`);
   w.check(
     has(KN_QUEUED) === (has(KN_ACTIVE) && !has(KN_DISABLED)),
     () => `${name}: status ${status.toString(16)}`,
   );
   w.check(!has(KN_DELIVERED) || has(KN_QUEUED), () => `${name} was delivered, but is not queued`);
+}
+
+function checkKnote(w: Walk, kq: KqueuePtr, kn: number, name: string): void {
+  const { k } = w;
+  w.same(peek(k, Knote.claim, kn), 0, () => `${name}: claim`);
+  const detached = (peek(k, Knote.status, kn) & KN_DETACHED) !== 0;
+  w.check(!detached, () => `${name} is detached`);
   const cold = peek(k, Knote.cold, kn);
   if (cold !== 0 && w.claim(kncoldZone, cold, `cold line of ${name}`)) {
     w.same(peek(k, Kncold.knote, cold), kn, () => `${name}: knote of its cold line`);

@@ -54,6 +54,8 @@ export const DIED = 23;
 export const TELLING = 24;
 /** Sleeps on a lock that had to time out because nothing else could go on. */
 export const LOCK_NETS = 25;
+/** What a lock guards is checked when it is released. */
+export const INSPECT = 26;
 const CLOCK = 8; // of the Float64 view: words 16 and 17
 
 const GATES = 64;

@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: ISC
-/** The walk through the arena that every run ends with. */
+/** The walks through the arena: one when a run has ended, and one of what a lock guards. */
 import type { Kthread } from "#src/arena/kthread.js";
+import { checkGuarded } from "#src/inspect/guarded.js";
+import { checkInvariants as walk } from "#src/inspect/invariants.js";
 
-type Walk = (k: Kthread) => unknown;
-
-async function load(): Promise<Walk | null> {
-  const path: string = "#src/inspect/invariants.js";
-  try {
-    return ((await import(path)) as { checkInvariants: Walk }).checkInvariants;
-  } catch (error) {
-    if ((error as { code?: string }).code === "ERR_MODULE_NOT_FOUND") return null;
-    throw error;
-  }
+function complain(complaints: readonly string[]): void {
+  if (complaints.length > 0) throw new Error(complaints.join("\n"));
 }
-
-const walk = await load();
 
 /** Throws if some invariant of the arena does not hold. Nobody is in the middle of a call. */
 export function checkInvariants(k: Kthread): void {
-  const complaints = walk?.(k);
-  if (Array.isArray(complaints) && complaints.length > 0) throw new Error(complaints.join("\n"));
+  complain(walk(k));
+}
+
+/** Throws if something is wrong with what a lock guards that is about to be released. */
+export function checkReleased(k: Kthread, lock: number): void {
+  complain(checkGuarded(k, lock));
 }

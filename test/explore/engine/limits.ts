@@ -23,6 +23,8 @@ export interface Limits {
   readonly reduce: number;
   /** 1: data races are looked for; 0: they are not. */
   readonly races: number;
+  /** 1: what a lock guards is checked at each release; 0: invariants are checked after a run. */
+  readonly inspect: number;
 }
 
 const DEFAULTS: Limits = {
@@ -35,6 +37,7 @@ const DEFAULTS: Limits = {
   seed: 1,
   reduce: 1,
   races: 1,
+  inspect: 1,
 };
 
 function fromEnvironment(key: keyof Limits): number | undefined {

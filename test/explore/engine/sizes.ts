@@ -5,3 +5,6 @@
 export const THREADS_MAX = 4;
 /** Departures of a schedule from the default, at most. */
 export const DECISIONS_MAX = 256;
+
+/** By which number the warden would know the worker of thread 0; the others follow. */
+export const HOST_THREAD = 1000;

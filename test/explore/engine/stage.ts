@@ -23,6 +23,7 @@ import {
   DIED,
   DIVERGED,
   FREE_TIMEOUTS,
+  INSPECT,
   LOCK_NETS,
   NETS,
   RACED,
@@ -141,6 +142,7 @@ export class Explored {
     control.set(STEPS_MAX, this.#limits.steps);
     control.set(FREE_TIMEOUTS, this.scenario.timeouts === "choice" ? 1 : 0);
     control.set(DEATHS, this.scenario.deaths ?? 1);
+    control.set(INSPECT, this.#limits.inspect);
     control.set(TELLING, telling ? 1 : 0);
     if (dice !== undefined) {
       control.set(RNG, dice.seed | 0 || 1);

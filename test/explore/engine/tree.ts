@@ -22,6 +22,8 @@ import { indexes, instrumented } from "./points.js";
 import { ROOT } from "./schedule.js";
 
 const PARTS = ["dist", "build/test/explore"];
+/** What ordinary tests of a mutant need. */
+const ORDINARY_PARTS = ["dist", "build/test/unit", "build/test/conformance", "build/tools"];
 const TREES = join(ROOT, "build/explored");
 /** Copies not used for so long are removed. */
 const OLD_MS = 600_000;
@@ -29,11 +31,13 @@ const OLD_MS = 600_000;
 /** What a mutant does to a file, by its path below dist. */
 export type Mutation = (path: string, text: string) => string;
 
-function modules(): string[] {
-  return PARTS.flatMap((part) => {
-    const found = readdirSync(join(ROOT, part), { recursive: true, encoding: "utf8" });
-    return found.filter((path) => /\.js(?:\.map)?$/.test(path)).map((path) => join(part, path));
-  }).sort();
+function modules(parts: readonly string[]): string[] {
+  return parts
+    .flatMap((part) => {
+      const found = readdirSync(join(ROOT, part), { recursive: true, encoding: "utf8" });
+      return found.filter((path) => /\.js(?:\.map)?$/.test(path)).map((path) => join(part, path));
+    })
+    .sort();
 }
 
 function keyOf(paths: readonly string[]): string {
@@ -55,7 +59,21 @@ function sweep(): void {
 
 /** The folder of the copy; it is made if need be, by several processes at once if they like. */
 export function treeOf(name: string, mutation: Mutation = (_, text) => text): string {
-  const paths = modules();
+  return copied(name, PARTS, mutation, (path) => indexes(path));
+}
+
+/** A copy with ordinary tests in it, and nothing told to the seam. */
+export function ordinaryTreeOf(name: string, mutation: Mutation = (_, text) => text): string {
+  return copied(`ordinary-${name}`, ORDINARY_PARTS, mutation, () => false);
+}
+
+function copied(
+  name: string,
+  parts: readonly string[],
+  mutation: Mutation,
+  instruments: (path: string) => boolean,
+): string {
+  const paths = modules(parts);
   const folder = join(TREES, `${name}-${keyOf(paths)}`);
   if (existsSync(folder)) {
     utimesSync(folder, new Date(), new Date());
@@ -74,7 +92,7 @@ export function treeOf(name: string, mutation: Mutation = (_, text) => text): st
       continue;
     }
     const text = mutation(below, readFileSync(join(ROOT, path), "utf8"));
-    writeFileSync(to, indexes(below) ? instrumented(text, below) : text);
+    writeFileSync(to, instruments(below) ? instrumented(text, below) : text);
   }
   cpSync(join(ROOT, "package.json"), join(draft, "package.json"));
   try {

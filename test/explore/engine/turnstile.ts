@@ -43,6 +43,7 @@ import {
   DEATHS,
   DECISION_AT,
   Died,
+  INSPECT,
   NO_CHOICE,
   RACED,
   ROWS,
@@ -54,6 +55,7 @@ import {
   TELLING,
   THREADS,
 } from "./control.js";
+import { checkReleased } from "./invariants.js";
 import {
   ACCESS_CHANGE,
   ACCESS_HINT,
@@ -130,6 +132,8 @@ export class ThreadTurnstile implements Turnstile {
   #outside = false;
   /** It has died, and is reaped. */
   #reaps = false;
+  /** The explorer looks at the arena, not the thread. */
+  #inspects = false;
 
   constructor(control: Control, me: number, k: Kthread) {
     this.#control = control;
@@ -144,6 +148,7 @@ export class ThreadTurnstile implements Turnstile {
   }
 
   before(op: number, a: Int32Array, i: number, x: number, y: number): void {
+    if (this.#inspects) return;
     const control = this.#control;
     this.settle();
     if (control.get(ABORT) === 1) throw new Aborted();
@@ -252,7 +257,7 @@ export class ThreadTurnstile implements Turnstile {
   }
 
   read(a: Int32Array, i: number, byIndex: boolean): void {
-    if (a.buffer !== this.#k.a.buffer) return;
+    if (a.buffer !== this.#k.a.buffer || this.#inspects) return;
     // Recovery glances at every slot of a zone, by index, for those that are its thread's affair.
     this.#touch(i, byIndex && this.#reaps ? ACCESS_HINT : ACCESS_READ);
   }
@@ -281,6 +286,7 @@ export class ThreadTurnstile implements Turnstile {
   }
 
   after(result: number): void {
+    if (this.#inspects) return;
     this.#control.rowResult(this.#row, result);
   }
 
@@ -368,6 +374,15 @@ export class ThreadTurnstile implements Turnstile {
   lock(_a: Int32Array, lock: number, taken: boolean): void {
     const kind = taken ? ROW_LOCKED : ROW_UNLOCKING;
     this.#control.row(kind, this.#me, lock, 0, 0, NO_CHOICE);
+    if (!taken) this.#inspect(lock);
+  }
+
+  /** What the lock guards is as it should be when it is released. Looking is no step. */
+  #inspect(lock: number): void {
+    if (this.#control.get(INSPECT) === 0) return;
+    this.#inspects = true;
+    checkReleased(this.#k, lock);
+    this.#inspects = false;
   }
 
   spin(): void {

@@ -25,6 +25,7 @@ import {
 import { Races } from "./races.js";
 import { ROW_END } from "./rows.js";
 import type { Dead, Scenario, Shared } from "./scenario.js";
+import { HOST_THREAD } from "./sizes.js";
 import { complaintOf, ThreadTurnstile } from "./turnstile.js";
 import { attached, hostOf, leftovers, renewed } from "./world.js";
 
@@ -38,9 +39,6 @@ export interface WorkerOrders {
   readonly shared: Shared;
   readonly me: number;
 }
-
-/** By which number the warden would know the worker of a thread. */
-const HOST_THREAD = 1000;
 
 /** What the warden does when it hears that a worker has ended. */
 function wardenReap({ buffer, host, hostThread, number, name }: Dead): void {

@@ -25,12 +25,15 @@ export function mutate(text: string, { name, file, find, replace, imports = "" }
   return `${imports}\n${parts.join(replace)}`;
 }
 
+/** What a mutant does to the files of its copy. */
+export function mutation(mutant: Mutant | undefined): (path: string, text: string) => string {
+  return (path, text) => (mutant?.file === path ? mutate(text, mutant) : text);
+}
+
 /** Command line and environment of a program of test/explore in a copy. */
 function command(mutant: Mutant | undefined, program: string, args: readonly string[]) {
   const name = mutant?.name ?? PLAIN;
-  const folder = treeOf(name, (path, text) => {
-    return mutant?.file === path ? mutate(text, mutant) : text;
-  });
+  const folder = treeOf(name, mutation(mutant));
   const path = join(folder, "build/test/explore", program);
   const env = {
     ...process.env,

@@ -17,6 +17,8 @@ export interface Mutant {
   readonly replace: string;
   /** What the replacement needs besides. */
   readonly imports?: string;
+  /** Ordinary tests that see it as well; see ordinary.ts. */
+  readonly caughtBy?: readonly string[];
 }
 
 /** A mutant by its name. */
@@ -229,5 +231,78 @@ export const mutants: readonly Mutant[] = [
     file: "sys/recover.js",
     find: "batchesReturn(k);",
     replace: "",
+  },
+  {
+    name: "torn-pair",
+    text: "a write to an eventfd unlocks it between the low and the high word of the count",
+    scenario: "eventfd-carry",
+    file: "fd/eventfd.js",
+    find: "a[p + COUNT] = sum | 0;",
+    replace: `a[p + COUNT] = sum | 0;
+            objectUnlock(k, p);
+            objectLock(k, p);`,
+  },
+  {
+    name: "double-enqueue",
+    text: "an activation unlocks the queue between looking whether a knote is queued and queueing it",
+    scenario: "trigger-same",
+    file: "event/ready.js",
+    find: `const word = a[kn + STATUS_FLAGS];
+      if ((word & DISABLED) !== 0 || (word & (QUEUED | DELIVERED)) === QUEUED) {`,
+    replace: `const word = a[kn + STATUS_FLAGS];
+      mutexUnlock(k, Kqueue.lock.at(kq));
+      mutexLock(k, Kqueue.lock.at(kq), 8);
+      if ((word & DISABLED) !== 0 || (word & (QUEUED | DELIVERED)) === QUEUED) {`,
+    imports: 'import { mutexLock, mutexUnlock } from "../sync/mutex.js";',
+  },
+  {
+    name: "count-lowered-early",
+    text: "a scan lowers the ready count before it puts level-triggered knotes back (PR 50094)",
+    scenario: "level-pollers",
+    file: "event/deliver.js",
+    find: "let left = a[kq + COUNT];",
+    replace: `let left = a[kq + COUNT];
+      racyPoint(a, kq + COUNT);
+      a[kq + COUNT] = 0;`,
+  },
+  {
+    name: "one-shot-after-unlock",
+    text: "a scan unlocks the queue between copying a one-shot event and dropping its knote",
+    scenario: "oneshot-pollers",
+    file: "event/deliver.js",
+    find: "if ((word & ONESHOT) !== 0) knoteDropLocked(k, kq, kn);",
+    replace: `if ((word & ONESHOT) !== 0) {
+                mutexUnlock(k, Kqueue.lock.at(kq));
+                mutexLock(k, Kqueue.lock.at(kq), 8);
+                knoteDropLocked(k, kq, kn);
+            }`,
+    imports: 'import { mutexLock, mutexUnlock } from "../sync/mutex.js";',
+  },
+  {
+    name: "stale-generation",
+    text: "a stale handle's generation is compared before the reference is taken, and not after",
+    scenario: "attach-close",
+    file: "kern/file.js",
+    find: `for (let refs = File.refs.load(k, fp); refs > 0;) {
+        const seen = File.refs.cas(k, fp, refs, refs + 1);
+        if (seen === refs) {
+            k.a[note] = fp;
+            k.limboCount++;
+            if (File.generation.load(k, fp) === generation)`,
+    replace: `if (File.generation.load(k, fp) !== generation) return false;
+      for (let refs = File.refs.load(k, fp); refs > 0;) {
+        const seen = File.refs.cas(k, fp, refs, refs + 1);
+        if (seen === refs) {
+            k.a[note] = fp;
+            k.limboCount++;
+            if (true)`,
+  },
+  {
+    name: "recovered-twice",
+    text: "whoever hears of a thread's end recovers it, though somebody else is about it",
+    scenario: "reap-twice",
+    file: "sys/exits.js",
+    find: "if (before !== 0 && before !== me)",
+    replace: "if (false)",
   },
 ];

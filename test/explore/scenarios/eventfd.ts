@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: ISC
 /** Blocking reads and writes of an eventfd. */
 import assert from "node:assert/strict";
-import { EFD_SEMAPHORE } from "knell/abi";
+import { EFD_NONBLOCK, EFD_SEMAPHORE } from "knell/abi";
 import type { Scenario, Stage } from "../engine/scenario.js";
-import { made } from "./support.js";
+import { fdOf, made } from "./support.js";
 
 function read({ s, shared }: Stage): number {
   const value = new BigUint64Array(1);
@@ -64,3 +64,36 @@ export const eventfdTwoSizes: Scenario = {
     assert.deepEqual(returned, [[0], [0], [1]]);
   },
 };
+
+/** The largest count whose high word is 0. */
+const LOW_FULL = 2n ** 32n - 1n;
+
+export const eventfdCarry: Scenario = {
+  name: "eventfd-carry",
+  text: "an addition that carries into the high word is read whole, or not at all",
+  threads: [
+    { name: "reader", run: takeWords },
+    { name: "writer", run: ({ s, shared }) => [s.eventfd_write(shared["fd"] as number, 1)] },
+  ],
+  setup({ s }) {
+    const fd = made(s.eventfd(0, EFD_NONBLOCK));
+    made(s.eventfd_write(fd, LOW_FULL));
+    return { fd };
+  },
+  check(outcome) {
+    const [[result, lo, hi], written] = outcome.returned as [number[], number[]];
+    assert.deepEqual([result, written], [0, [0]]);
+    const got = BigInt(hi as number) * 2n ** 32n + BigInt((lo as number) >>> 0);
+    const value = new BigUint64Array(1);
+    const left = outcome.s.eventfd_read(fdOf(outcome), value) === 0 ? (value[0] as bigint) : 0n;
+    assert.ok(got === LOW_FULL || got === LOW_FULL + 1n, `the reader got ${got}`);
+    assert.equal(got + left, LOW_FULL + 1n);
+  },
+};
+
+/** What eventfd_read says, and the value in two words. */
+function takeWords({ s, shared }: Stage): number[] {
+  const value = new BigUint64Array(1);
+  const result = s.eventfd_read(shared["fd"] as number, value);
+  return [result, ...new Int32Array(value.buffer)];
+}

@@ -6,10 +6,11 @@ import { closeAdd, dupAdd } from "./close-add.js";
 import * as closing from "./closing.js";
 import * as death from "./death.js";
 import * as dying from "./dying.js";
-import { eventfdReadWrite, eventfdTwoSizes } from "./eventfd.js";
+import { eventfdCarry, eventfdReadWrite, eventfdTwoSizes } from "./eventfd.js";
 import * as objects from "./objects.js";
 import { levelPollers, onlyOnePoller } from "./pollers.js";
 import { randomNamed } from "./random.js";
+import { reapTwice } from "./reaping.js";
 import * as register from "./register.js";
 import * as sources from "./sources.js";
 import * as sourcesDeath from "./sources-death.js";
@@ -28,6 +29,7 @@ export const scenarios: readonly Scenario[] = [
   onlyOnePoller,
   eventfdReadWrite,
   eventfdTwoSizes,
+  eventfdCarry,
   ...Object.values(awaiting),
   ...Object.values(objects),
   ...Object.values(register),
@@ -38,6 +40,7 @@ export const scenarios: readonly Scenario[] = [
   ...Object.values(sourcesDeath),
   ...Object.values(death),
   ...Object.values(dying),
+  reapTwice,
   toy.toyMended,
   toy.deathMended,
   toy.messageOrdered,

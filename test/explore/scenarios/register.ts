@@ -225,6 +225,25 @@ export const triggerTrigger: Scenario = {
   },
 };
 
+export const triggerSame: Scenario = {
+  name: "trigger-same",
+  text: "two threads trigger one event: it is queued once, and delivered once",
+  threads: ["left", "right"].map((name) => ({
+    name,
+    run: (stage: Stage) => [trigger(stage, kqOf(stage), 7)],
+  })),
+  setup(stage) {
+    const kq = queue(stage);
+    userEvent(stage, kq, 7);
+    return { kq };
+  },
+  check(outcome) {
+    assert.deepEqual(outcome.returned, [[0], [0]]);
+    assert.deepEqual(poll(outcome, kqOf(outcome)), [7]);
+    assert.deepEqual(poll(outcome, kqOf(outcome)), []);
+  },
+};
+
 export const userAddAdd: Scenario = {
   name: "user-add-add",
   text: "two threads add and trigger the same new user event: it exists once and is delivered",
