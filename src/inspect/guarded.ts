@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: ISC
 /**
- * Invariants of what one lock guards. They hold whenever the lock is free, also while calls are in
- * progress: whoever lets go of a lock leaves what it guards as it should be. What is guarded changes
+ * Invariants of what one lock guards. They hold whenever the lock is free, also in the middle of
+ * calls: whoever lets go of a lock leaves what it guards as it should be. What is guarded changes
  * only under its lock, so looking at each release is looking after every step.
  */
+import type { Kthread } from "../arena/kthread.js";
 import { SUPER, Super } from "../arena/superblock.js";
 import { zoneSlotAt } from "../arena/zone.js";
 import { sourceZone } from "../event/source.js";
@@ -21,7 +22,8 @@ import {
   type TablePtr,
 } from "../kern/fdtable.js";
 import { OBJ_LIVE, Obj } from "../kern/object.js";
-import { FD_CHUNK_ENTRIES, FD_CHUNKS_MAX } from "../limits.js";
+import { Thread } from "../kern/thread.js";
+import { FD_CHUNK_ENTRIES, FD_CHUNKS_MAX, LIMBO_MAX } from "../limits.js";
 import { checkFreeLists } from "./memory.js";
 import { checkObjectLists } from "./objects.js";
 import { chain, type Inspected, peek, threadOf } from "./peek.js";
@@ -47,6 +49,7 @@ function checkSlot(w: Walk, lock: number): void {
   const { k } = w;
   const kq = zoneSlotAt(k, kqueueZone, lock) as KqueuePtr;
   if (kq !== 0 && Kqueue.lock.at(kq) === lock) {
+    if (inLimbo(k, kq)) return;
     if (peek(k, Kqueue.state, kq) === KQ_OPEN) checkQueueLists(w, kq, `kqueue ${kq}`);
     return;
   }
@@ -58,9 +61,22 @@ function checkSlot(w: Walk, lock: number): void {
   for (const zone of objectZones) {
     const obj = zoneSlotAt(k, zone, lock);
     if (obj === 0 || lock !== obj + Obj.lockWord.offset) continue;
-    if (peek(k, Obj.state, obj) !== OBJ_LIVE) return;
+    if (peek(k, Obj.state, obj) !== OBJ_LIVE || inLimbo(k, obj)) return;
     checkObjectLists(w, obj, zone, `${zone.struct.name} ${obj}`);
   }
+}
+
+/**
+ * Whether a slot is in some thread's hands: being made or freed, and that thread's alone. Who has
+ * a stale name for it may take and release its lock meanwhile.
+ */
+function inLimbo(k: Kthread, slot: number): boolean {
+  const table = peek(k, Super.threadTable, SUPER);
+  for (let i = 0; i < peek(k, Super.threadsMax, SUPER); i++) {
+    const from = table + i * Thread.struct.words + Thread.limbo.offset;
+    if (k.a.subarray(from, from + LIMBO_MAX).includes(slot)) return true;
+  }
+  return false;
 }
 
 /** Counts of a descriptor table, and its list of queues; a number in use may be changing hands. */

@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { tableHead, tableLine } from "./engine/report.js";
 import type { Scenario } from "./engine/scenario.js";
 import type { Report } from "./engine/search.js";
-import { linesOf } from "./mutants/build.js";
+import { linesOf, type Settings } from "./mutants/build.js";
 
 /** A line of main.js --json. */
 export interface Line extends Report {
@@ -36,13 +36,16 @@ function promised(): Promised {
 }
 
 /** Explore in processes of their own; each result as soon as there is one. */
-export function explorations(scenarios: readonly Scenario[]): Map<string, Promise<Line>> {
+export function explorations(
+  scenarios: readonly Scenario[],
+  settings: Settings,
+): Map<string, Promise<Line>> {
   const results = new Map(scenarios.map(({ name }) => [name, promised()]));
   const waiting = scenarios.map(({ name }) => name);
   const work = async (): Promise<void> => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
       const result = results.get(name) as Promised;
-      const status = await linesOf("main.js", ["--json", name], (line) => {
+      const status = await linesOf("main.js", ["--json", name], settings, (line) => {
         result.settle(JSON.parse(line) as Line);
       });
       result.fail(new Error(`${name}: ended with status ${status} and said nothing`));
@@ -52,8 +55,8 @@ export function explorations(scenarios: readonly Scenario[]): Map<string, Promis
   return new Map([...results].map(([name, { promise }]) => [name, promise]));
 }
 
-export function exploring(scenarios: readonly Scenario[]): void {
-  const results = explorations(scenarios);
+export function exploring(scenarios: readonly Scenario[], settings: Settings = {}): void {
+  const results = explorations(scenarios, settings);
   console.log(tableHead());
   for (const { name, text, defect } of scenarios) {
     test(`${name}: ${text}`, defect === undefined ? {} : { todo: defect }, async () => {

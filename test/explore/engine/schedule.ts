@@ -65,6 +65,14 @@ export function scheduleWrite(scenario: Scenario, found: Found, mutant?: string)
   }
 }
 
+/** The file that a path or a name stands for, null if there is none. */
+export function schedulePath(given: string): string | null {
+  const named = [FOLDER, join(ROOT, "test/explore/schedules")].map((folder) => {
+    return join(folder, `${given}.json`);
+  });
+  return [resolve(given), ...named].find((path) => existsSync(path)) ?? null;
+}
+
 export function scheduleRead(path: string): ScheduleFile {
   return JSON.parse(readFileSync(path, "utf8")) as ScheduleFile;
 }

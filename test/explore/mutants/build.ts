@@ -62,13 +62,18 @@ export function runIn(
   return { status: child.status ?? 1, output: child.stdout ?? "" };
 }
 
+/** Variables of the environment by which an exploration differs from the usual one. */
+export type Settings = Readonly<Record<string, string>>;
+
 /** Run a program in a copy, and hear of each line it prints. Returns its exit status. */
 export function linesOf(
   program: string,
   args: readonly string[],
+  settings: Settings,
   heard: (line: string) => void,
 ): Promise<number> {
-  const { args: line, env } = command(undefined, program, args);
+  const { args: line, env: usual } = command(undefined, program, args);
+  const env = { ...usual, ...settings };
   const child = spawn(process.execPath, line, {
     cwd: ROOT,
     env,

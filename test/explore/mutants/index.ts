@@ -244,7 +244,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "double-enqueue",
-    text: "an activation unlocks the queue between looking whether a knote is queued and queueing it",
+    text: "an activation unlocks the queue after it has looked whether the knote is queued",
     scenario: "trigger-same",
     file: "event/ready.js",
     find: `const word = a[kn + STATUS_FLAGS];

@@ -15,7 +15,8 @@ import {
   EVFILT_READ,
   EVFILT_TIMER,
 } from "knell/abi";
-import type { Outcome, Scenario, Stage } from "../engine/scenario.js";
+import type { Stage } from "../engine/scenario.js";
+import { dying } from "./dying-support.js";
 import {
   A_WHILE_MS,
   change,
@@ -30,28 +31,6 @@ import {
   userEvent,
   watchReadable,
 } from "./support.js";
-
-type Run = (stage: Stage) => readonly number[];
-
-interface Plan {
-  readonly setup: (stage: Stage) => Record<string, number>;
-  readonly victim: Run;
-  readonly bystander: Run;
-  readonly check: (outcome: Outcome) => void;
-}
-
-function dying(name: string, text: string, { setup, victim, bystander, check }: Plan): Scenario {
-  return {
-    name: `death-${name}`,
-    text,
-    threads: [
-      { name: "victim", mayDie: "anywhere", run: victim },
-      { name: "bystander", run: bystander },
-    ],
-    setup,
-    check,
-  };
-}
 
 /** A queue with two user events. */
 function twoEvents(stage: Stage): Record<string, number> {

@@ -8,6 +8,7 @@ import * as death from "./death.js";
 import * as dying from "./dying.js";
 import { eventfdCarry, eventfdReadWrite, eventfdTwoSizes } from "./eventfd.js";
 import * as objects from "./objects.js";
+import * as objectsDeath from "./objects-death.js";
 import { levelPollers, onlyOnePoller } from "./pollers.js";
 import { randomNamed } from "./random.js";
 import { reapTwice } from "./reaping.js";
@@ -40,6 +41,7 @@ export const scenarios: readonly Scenario[] = [
   ...Object.values(sourcesDeath),
   ...Object.values(death),
   ...Object.values(dying),
+  ...Object.values(objectsDeath),
   reapTwice,
   toy.toyMended,
   toy.deathMended,

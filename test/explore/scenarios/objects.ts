@@ -7,9 +7,8 @@ import { CHANNEL_END, channelEnd, channelReceive, channelSend } from "#src/fd/ch
 import { counterRead, counterWrite, type EventfdPtr } from "#src/fd/eventfd.js";
 import type { PipePtr } from "#src/fd/pipe-ring.js";
 import { fdHint } from "#src/kern/fdtable.js";
-import { type FilePtr, FREAD, FT_EVENTFD } from "#src/kern/file.js";
+import { FREAD, FT_EVENTFD } from "#src/kern/file.js";
 import {
-  type Handle,
   handleAttach,
   handleBell,
   handleChannel,
@@ -17,15 +16,9 @@ import {
   handleCounter,
 } from "#src/sys/handle.js";
 import type { Scenario, Stage } from "../engine/scenario.js";
+import { fileOf, handle } from "./object-support.js";
 import { collect, fdOf, kqOf, made, poll, queue, THREE_THREADS, watchReadable } from "./support.js";
 
-/** A handle as numbers, for the other threads. */
-function handle(h: Handle | number): Record<"fd" | "file" | "object" | "generation", number> {
-  assert.ok(typeof h !== "number", `the kernel said ${h}`);
-  return { fd: h.fd, file: h.fp, object: h.obj, generation: h.generation };
-}
-
-const fileOf = ({ shared }: Stage): FilePtr => shared["file"] as FilePtr;
 const counterOf = ({ shared }: Stage): EventfdPtr => shared["object"] as EventfdPtr;
 
 function add(stage: Stage, n: number): number {
