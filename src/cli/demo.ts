@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: ISC
 /**
  * `knell demo`: what goes wrong when a thread waits for any of several things without Knell, the
- * same with Knell, a job for four workers, and how soon sleepers wake. Every number is measured in
- * the run that prints it, and everything that must hold is checked.
+ * same with Knell, a job for four workers, how soon sleepers wake, and workers that die with a lock
+ * in their hands. Every number is measured in the run that prints it, and everything that must hold
+ * is checked.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { deathDemo } from "./demo-deaths.js";
 import { FolderError, type Found, findFiles, packageFolder } from "./demo-files.js";
 import { checkSums, hashing } from "./demo-job.js";
 import { KnellTeam } from "./demo-knell.js";
@@ -19,7 +21,7 @@ import { plural, seconds } from "./stats.js";
 const FAILED_STATUS = 1;
 const USAGE_STATUS = 2;
 const INTERRUPTED_STATUS = 130;
-/** The demo takes half of this; if it hangs, it says so. */
+/** The demo takes some half of this; if it hangs, it says so. */
 const GIVE_UP_MS = 19_000;
 /** Workers that have heard Ctrl-C finish the file they are at. */
 const LEAVE_MS = 2000;
@@ -28,8 +30,9 @@ const HELP = `Usage: knell demo [DIR]
 
 Shows what one wait for many threads is good for, on this machine, in about ten
 seconds: what Promise.race over Atomics.waitAsync leaves behind, four workers
-that hash the files below DIR (those of Knell itself if left out), and how soon
-sleeping threads wake. Ctrl-C ends it.
+that hash the files below DIR (those of Knell itself if left out), how soon
+sleeping threads wake, and what becomes of the jobs when a worker is terminated
+with a lock in its hand. Ctrl-C ends it.
 
 Options:
   -h, --help   this text
@@ -130,6 +133,7 @@ async function present(found: Found, folder: string): Promise<number> {
     title(run);
     await raceDemo(run);
     await teamDemo(run, found, folder);
+    await deathDemo(run);
   } catch (thrown) {
     error = thrown;
   } finally {

@@ -91,6 +91,30 @@ function assertPlain(out: string): void {
   assert.doesNotMatch(out, /NaN|undefined|Infinity/);
 }
 
+/** The last part: whether a lock was found is chance, but the sums are not. */
+function assertAccount(out: string): void {
+  const text = out.slice(out.indexOf("5  A worker dies")).replace(/\n +/g, " ");
+  const found = /([\d]+) workers? terminated, the last with a lock in its hand: ([a-z]+ lock)/;
+  const none = /None of the (\d+) workers? that were terminated in [\d.]+ s held a lock/;
+  const ended = Number((found.exec(text) ?? none.exec(text))?.[1]);
+  assert.ok(ended >= 1, out);
+  assert.match(text, /The others stood still for [\d.,]+ ms at most/);
+  const row = (name: string): number[] => {
+    const cells = new RegExp(`^ {3}${name}((?: +[\\d,]+){5})$`, "m").exec(out)?.[1];
+    assert.ok(cells !== undefined, out);
+    return cells
+      .trim()
+      .split(/ +/)
+      .map((cell) => Number(cell.replaceAll(",", "")));
+  };
+  const [sent = 0, done = 0, inHands = 0, ...lostAndDoubled] = row("after the deaths");
+  assert.ok(sent > 0 && inHands <= ended, out);
+  assert.equal(sent, done + inHands);
+  assert.deepEqual(lostAndDoubled, [0, 0]);
+  assert.deepEqual(row("these sent again"), [sent, sent, 0, 0, 0]);
+  assert.match(out, /ok ([\d]) of \1 workers that lived ended well, and the kernel is whole$/m);
+}
+
 test("the demo says what must be said, and all checks hold", async () => {
   const { status, out, err, ms, pid } = await knell(["demo", smallFolder("files")]);
   assert.equal(err, "");
@@ -128,7 +152,11 @@ test("the demo says what must be said, and all checks hold", async () => {
   assert.match(out, new RegExp(`ok [\\d,]+ times Ctrl-C \\(SIGINT\\), ${four} and by main$`, "m"));
   assert.match(out, /ok ([\d,]+) stops counted, \1 taken, each by one worker$/m);
   assert.match(out, /ok 4 of 4 workers ended by themselves/);
-  assert.match(out, /\nok: 9 of 9 checks held, in [\d.]+ s\n$/);
+  // On a machine that has too much else to do the last part is left out, and says so.
+  const leftOut = /^ {3}Left out: the machine was so busy/m.test(out);
+  if (!leftOut) assertAccount(out);
+  const checks = leftOut ? 9 : 13;
+  assert.match(out, new RegExp(`\\nok: ${checks} of ${checks} checks held, in [\\d.]+ s\\n$`));
 });
 
 test("Ctrl-C while four workers hash ends all of them", async () => {
