@@ -119,7 +119,7 @@ export async function deathDemo(run: Run): Promise<void> {
   screen.text(
     "Workers take numbered jobs from a channel, make, fill and close a queue for each, and " +
       "answer on another channel, as fast as they can. One after the other is terminated at a " +
-      "random moment, until one was in the middle of a call, with a lock of the kernel in its hand.",
+      "random moment, until one was in the middle of a call, with a lock of the kernel held.",
   );
   screen.line();
   if (run.elapsedMs > START_MS_MAX) {
