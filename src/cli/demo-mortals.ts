@@ -122,7 +122,10 @@ export class Mortals {
 
   /** A burst: keep the jobs coming and take the answers, for a while. Leaves some to be done. */
   async work(ms: number): Promise<void> {
-    this.#board.burst = this.answers.length;
+    while (this.#take()) await this.#turn();
+    // Whoever had nothing to do did not stand still.
+    const idle = this.answers.length - this.#answered <= this.dead.length;
+    if (idle) this.#board.burst = this.answers.length;
     const until = performance.now() + ms;
     for (;;) {
       this.#take();
