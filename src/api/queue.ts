@@ -61,7 +61,7 @@ export type EventsOptions = Omit<WaitOptions, "max">;
 
 /** How to trigger a user event. */
 export interface TriggerOptions {
-  /** Data, -2^53 to 2^53; becomes the event's value. As it was if left out. */
+  /** Data, -(2^53 - 1) to 2^53 - 1; becomes the event's value. As it was if left out. */
   readonly data?: number | undefined;
   /** 24 bits; 0 if left out. */
   readonly flags?: number | undefined;

@@ -21,7 +21,7 @@ import { RANK_NEST, RANK_QUEUE } from "../sync/order.js";
 import { timerExpireLocked } from "./filt/timer.js";
 import { OPS_TIMER } from "./filterops.js";
 import { filterops } from "./filters.js";
-import { knoteActivateLocked, queueTouchedLocked } from "./ready.js";
+import { DIRTY_READY, knoteActivateLocked, queueTouchedLocked } from "./ready.js";
 import {
   KN_ARMED,
   KN_DETACHED,
@@ -105,16 +105,22 @@ export function nestDueLocked(k: Kthread, parent: KqueuePtr, kn: KnotePtr, due: 
 export function nestRun(k: Kthread): void {
   k.deferred &= ~DEFER_NEST;
   for (let child = k.nestWork.pop(); child !== undefined; child = k.nestWork.pop()) {
-    propagate(k, Math.abs(child) as KqueuePtr, child > 0);
+    propagate(k, Math.abs(child) as KqueuePtr);
   }
 }
 
-/** Pass the child's next due time up, and its readiness if that has changed. */
-function propagate(k: Kthread, child: KqueuePtr, ready: boolean): void {
+/**
+ * Pass the child's next due time up, and its readiness if that has changed. The child's dirty word
+ * says what nobody has passed up yet: the due time must not be taken back before an event that came
+ * with it is told, whoever noted that; and nobody tells what another has told already.
+ */
+function propagate(k: Kthread, child: KqueuePtr): void {
   objectLock(k, child);
   lockQueue(k, child);
   const due = timerNextLocked(k, child);
+  const dirty = Kqueue.dirty.get(k, child);
   unlockQueue(k, child);
+  const ready = (dirty & DIRTY_READY) !== 0;
   const edge = (Obj.edge.hint(k, child) + 1) | 0;
   Obj.edge.publish(k, child, edge);
   for (let kn = Obj.klist.get(k, child); kn !== 0; kn = Knote.klistNext.get(k, kn)) {
@@ -122,15 +128,17 @@ function propagate(k: Kthread, child: KqueuePtr, ready: boolean): void {
     lockQueue(k, parent);
     if ((Knote.status.get(k, kn) & KN_DETACHED) === 0) {
       Kncold.seenEdge.set(k, Knote.cold.get(k, kn), edge);
-      nestDueLocked(k, parent, kn, due);
       if (ready && filterops[Knote.ops.get(k, kn)]?.event(k, kn)) {
         knoteActivateLocked(k, parent, kn);
       }
+      // After the event is counted: a poll of the parent reads the due time first.
+      nestDueLocked(k, parent, kn, due);
     }
     unlockQueue(k, parent);
   }
   lockQueue(k, child);
-  Kqueue.dirty.set(k, child, 0);
+  // What was noted since then is told by who noted it.
+  if (Kqueue.dirty.get(k, child) === dirty) Kqueue.dirty.set(k, child, 0);
   unlockQueue(k, child);
   objectUnlock(k, child);
 }
@@ -140,7 +148,9 @@ export function knoteExpireLocked(k: Kthread, kq: KqueuePtr, kn: KnotePtr, now: 
   if (Knote.ops.get(k, kn) === OPS_TIMER) return timerExpireLocked(k, kq, kn, now);
   k.pokes.push(Knote.obj.get(k, kn));
   k.deferred |= DEFER_POKE;
-  return NO_DUE;
+  // It stays due until the child's timers have run: another thread that looks meanwhile must not
+  // think that there is nothing to do.
+  return now;
 }
 
 /** Run the due timers of children that a parent's heap named. No lock held. */

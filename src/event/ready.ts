@@ -37,6 +37,12 @@ const QUEUED = KN_QUEUED;
 const DISABLED = KN_DISABLED;
 const DELIVERED = KN_DELIVERED;
 
+/** What parents have to be told of, and above these bits how often it was noted. */
+export const DIRTY_DUE = 1;
+export const DIRTY_READY = 2;
+const DIRTY_BITS = 3;
+const DIRTY_TOUCH = 4;
+
 /** Append a knote that is on no list; it becomes KN_QUEUED and KN_ACTIVE. */
 function appendLocked(a: Int32Array, kq: number, kn: number, word: number): void {
   const tail = a[kq + TAIL] as number;
@@ -76,7 +82,9 @@ export function queueWakeLocked(k: Kthread, kq: KqueuePtr): void {
  */
 export function queueTouchedLocked(k: Kthread, kq: KqueuePtr, ready: boolean): void {
   if (Kqueue.watched.get(k, kq) === 0) return;
-  Kqueue.dirty.set(k, kq, 1);
+  const before = Kqueue.dirty.get(k, kq);
+  const bits = (before & DIRTY_BITS) | (ready ? DIRTY_READY : DIRTY_DUE);
+  Kqueue.dirty.set(k, kq, ((before & ~DIRTY_BITS) + DIRTY_TOUCH) | bits);
   const work = ready ? kq : -kq;
   if (!k.nestWork.includes(kq) && !k.nestWork.includes(work)) k.nestWork.push(work);
   k.deferred |= DEFER_NEST;

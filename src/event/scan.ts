@@ -114,6 +114,7 @@ function waitLocked(
   if (timeoutNs > 0) deadline = clockMonotonic(k) + timeoutNs;
   let netWake = false;
   let poked = false;
+  let begun = -1;
   for (;;) {
     const moves = k.manualClock ? clockMoves(k) : 0;
     const fresh = Kqueue.fresh.get(k, kq);
@@ -133,6 +134,12 @@ function waitLocked(
     if ((k.deferred & DEFER_ASK) !== 0) {
       if (deferredBetween(k, kq) === KQ_GONE) return -EBADF;
       continue;
+    }
+    // A look runs so many timers at once, and they may have been disabled ones: on with those that
+    // were due when it began, so that none that is due is passed over.
+    if (k.a[kq + HEAP_COUNT] !== 0) {
+      if (begun < 0) begun = clockMonotonic(k);
+      if (timerNextLocked(k, kq) <= begun) continue;
     }
     if (timeoutNs === WAIT_POLL) return leave(k, kq, 0);
     if (deadline !== NEVER && clockMonotonic(k) >= deadline) return leave(k, kq, 0);
@@ -238,16 +245,18 @@ function changesApply(
 }
 
 /**
- * Whether a poll would find nothing, seen without the lock by one load of the count. An event that
+ * Whether a poll would find nothing, seen without the lock by one atomic load. An event that
  * was posted before this call is in the count that it sees; one that is posted meanwhile may be
  * missed, as if the poll had come first. A stale handle goes the long way.
  */
 function nothingYet(k: Kthread, kq: KqueuePtr, generation: number): boolean {
-  // The plain look first: where something is ready, the lock tells.
-  if (Kqueue.count.hint(k, kq) !== 0 || Kqueue.count.load(k, kq) !== 0) return false;
-  if (Kqueue.generation.hint(k, kq) !== generation) return false;
-  const look = Kqueue.look.hint(k, kq);
-  return look === NEVER_LOOK || clockMonotonic(k) < look * LOOK_UNIT;
+  // A plain look first: where something is ready, the lock tells.
+  if (Kqueue.count.hint(k, kq) !== 0) return false;
+  // Then in this order. Whoever runs timers raises the count before the next due time, so who sees
+  // the new time sees the event.
+  const look = Kqueue.look.load(k, kq);
+  if (look !== NEVER_LOOK && clockMonotonic(k) >= look * LOOK_UNIT) return false;
+  return Kqueue.count.hint(k, kq) === 0 && Kqueue.generation.hint(k, kq) === generation;
 }
 
 /**

@@ -193,7 +193,7 @@ export const Kqueue = defineStruct(
     heapCount: word(KQL, "timers in it"),
     heapSize: word(KQL, "entries that fit"),
     watched: word(KQL, "1 while other queues watch this one"),
-    dirty: word(KQL, "1 while its readiness has changed and was not propagated"),
+    dirty: word(KQL, "DIRTY_* while its readiness or due time has changed and was not propagated"),
     look: racy(ATOMIC, "no timer is due before this many LOOK_NS; LOOK_NEVER if none is armed"),
 
     waitq: line(words(WAITQ_WORDS, KQL, "threads that wait for events")),

@@ -10,7 +10,7 @@
  * queue has a due time and a blocking waiter, some blocking waiter's wakeAt is not later than due
  * time plus TIMER_BACKUP_NS. `timerKeepLocked` repairs it whenever it may have been broken.
  */
-import { racyPoint } from "#atomics";
+import { atomicStore } from "#atomics";
 import { assertHeld } from "#field";
 import type { Kthread } from "../arena/kthread.js";
 import { TIMER_BACKUP_NS, TIMERS_PER_CALL } from "../limits.js";
@@ -154,8 +154,8 @@ function lookPublishLocked(a: Int32Array, kq: number): void {
     look = (hi << LOOK_HI_SHIFT) | ((a[h] as number) >>> LOOK_LO_SHIFT);
     if (look === NEVER) look--;
   }
-  racyPoint(a, kq + LOOK);
-  a[kq + LOOK] = look;
+  // After the count of what a timer activated: a poll reads this word first, and then the count.
+  atomicStore(a, kq + LOOK, look);
 }
 
 /** When the queue's next timer is due, or NO_DUE. */
@@ -226,30 +226,35 @@ export type Expire = (k: Kthread, kq: KqueuePtr, kn: KnotePtr, now: number) => n
  * A periodic timer goes back into the heap at its next due time.
  */
 export function timersRunLocked(k: Kthread, kq: KqueuePtr, now: number, expire: Expire): boolean {
+  const a = k.a;
+  // What stays due (see nest.ts) gets a younger serial number, and its turn is over.
+  const youngest = a[kq + SERIAL] as number;
   let ran = 0;
   while (ran < TIMERS_PER_CALL && timerNextLocked(k, kq) <= now) {
-    const h = Kqueue.heap.get(k, kq);
-    const kn = k.a[h + 2] as KnotePtr;
+    const h = a[kq + HEAP] as number;
+    if ((((a[h + 3] as number) - youngest) | 0) > 0) break;
+    const kn = a[h + 2] as KnotePtr;
     const next = expire(k, kq, kn, now);
-    if (next === NO_DUE) {
-      timerDisarmLocked(k, kq, kn);
-    } else {
-      againLocked(k.a, kq, kn, next);
-    }
+    if (next === NO_DUE) timerDisarmLocked(k, kq, kn);
+    else againLocked(a, kq, kn, next, next <= now);
     ran++;
   }
   return ran > 0;
 }
 
 /** The first entry of the heap has a new due time. */
-function againLocked(a: Int32Array, kq: number, kn: number, due: number): void {
+function againLocked(a: Int32Array, kq: number, kn: number, due: number, younger: boolean): void {
   const lo = due | 0;
   const hi = Math.floor(due / TWO_32) | 0;
   const cold = a[kn + COLD] as number;
   a[cold + DUE] = lo;
   a[cold + DUE + 1] = hi;
   const h = a[kq + HEAP] as number;
-  const serial = a[h + 3] as number;
+  let serial = a[h + 3] as number;
+  if (younger) {
+    serial = ((a[kq + SERIAL] as number) + 1) | 0;
+    a[kq + SERIAL] = serial;
+  }
   const i = siftDown(a, h, 0, a[kq + COUNT] as number, lo, hi, serial);
   entryPut(a, h, i, lo, hi, kn, serial);
   lookPublishLocked(a, kq);

@@ -118,7 +118,8 @@ function queueSeek(k: Kthread, fd: number): number {
   if (fp === 0) return -EBADF;
   const fileGeneration = File.generation.load(k, fp);
   const kq = fileKqueue(k, fp);
-  const generation = kq === 0 ? 0 : Kqueue.generation.hint(k, kq);
+  // Atomically, so that what is looked at again below is read after it.
+  const generation = kq === 0 ? 0 : Kqueue.generation.load(k, kq);
   // If the number still names the file and the file the queue, the generations are theirs; if not,
   // it is being closed or replaced at this moment.
   if (Fdentry.file.hint(k, entry) !== fp || fileKqueue(k, fp) !== kq) return -EBADF;

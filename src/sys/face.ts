@@ -134,10 +134,11 @@ export class Sys {
     nevents: number,
     timeout: Timespec | null,
   ): number {
-    const ns = timeout === null ? WAIT_FOREVER_NS : timeoutNs(timeout.sec, timeout.nsec);
+    const ns = timeout === null ? WAIT_FOREVER_NS : timeoutNs(timeout?.sec, timeout?.nsec);
     if (ns === -EINVAL) return this.#ret(-EINVAL);
-    const ch = changes === null ? null : changes.words;
-    const ev = events === null ? null : events.words;
+    const ch = changes === null ? null : changes?.words;
+    const ev = events === null ? null : events?.words;
+    if (ch === undefined || ev === undefined) return this.#ret(-EFAULT);
     const result = sysKevent(this.#live(), fdOf(kq), ch, nchanges, ev, nevents, ns);
     if (result < 0) this.errno = -result;
     return result;

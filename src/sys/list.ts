@@ -63,6 +63,9 @@ export class KeventList {
     checkWhole("filter", filter, -0x8000, 0x7fff);
     checkWhole("flags", flags, 0, 0xffff);
     checkWhole("fflags", fflags, -0x80000000, 0xffffffff);
+    checkWords(ident);
+    checkWords(data);
+    checkWords(udata);
     putWords(w, at + KE_IDENT, ident);
     w[at + KE_FILTER_FLAGS] = (filter & 0xffff) | (flags << 16);
     w[at + KE_FFLAGS] = fflags;
@@ -105,10 +108,13 @@ export class KeventList {
   }
   /** ext[j] of record i, 0 <= j <= 3. */
   ext(i: number, j: number): bigint {
-    return BigInt.asUintN(64, getBig(this.words, this.#at(i) + KE_EXT + 2 * (j & 3)));
+    checkWhole("j", j, 0, 3);
+    return BigInt.asUintN(64, getBig(this.words, this.#at(i) + KE_EXT + 2 * j));
   }
   setExt(i: number, j: number, value: bigint): this {
-    putWords(this.words, this.#at(i) + KE_EXT + 2 * (j & 3), value);
+    checkWhole("j", j, 0, 3);
+    checkWords(value);
+    putWords(this.words, this.#at(i) + KE_EXT + 2 * j, value);
     return this;
   }
 
@@ -129,11 +135,16 @@ function checkWhole(name: string, value: number, min: number, max: number): void
   throw new RangeError(`${name} must be an integer from ${min} to ${max}, received ${value}`);
 }
 
+/** Refuse what does not fit 64 bits, signed or unsigned, before anything is written. */
+function checkWords(value: number | bigint): void {
+  const whole = typeof value === "bigint" || Number.isInteger(value);
+  if (whole && value >= -(2 ** 63) && value < 2 ** 64) return;
+  const shown = typeof value === "symbol" ? "a symbol" : `${value}`;
+  throw new RangeError(`a value of a record must be an integer of 64 bits, received ${shown}`);
+}
+
 function putWords(w: Int32Array, at: number, value: number | bigint): void {
   if (typeof value === "number") {
-    if (!Number.isInteger(value)) {
-      throw new RangeError(`a value of a record must be an integer, received ${value}`);
-    }
     w[at] = value;
     w[at + 1] = Math.floor(value / TWO_32);
     return;

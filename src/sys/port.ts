@@ -202,6 +202,8 @@ export class Port {
     c.set(this.events.subarray(i * KEVENT_WORDS, (i + 1) * KEVENT_WORDS));
     c[KE_FILTER_FLAGS] = (this.#word(i, KE_FILTER_FLAGS) & 0xffff) | (EV_DISABLE << 16);
     this.#apply(1);
+    // Words that changes of this queue do not set are 0 again.
+    c.fill(0, 0, KEVENT_WORDS);
   }
 
   /** Make room for `max` records. */

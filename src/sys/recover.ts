@@ -341,13 +341,13 @@ function watchedTell(k: Kthread): void {
   const watched: KqueuePtr[] = [];
   slotsEach(k, kqueueZone, (slot) => {
     if (k.a[slot + Kqueue.state.offset] !== KQ_OPEN) return;
-    const dirty = k.a[slot + Kqueue.dirty.offset] === 1;
+    const dirty = k.a[slot + Kqueue.dirty.offset] !== 0;
     if (dirty || k.a[slot + Kqueue.watched.offset] === 1) watched.push(slot as KqueuePtr);
   });
   for (const kq of watched) {
     mutexLock(k, Kqueue.lock.at(kq), RANK_QUEUE);
     if (Kqueue.state.get(k, kq) === KQ_OPEN) {
-      const dirty = Kqueue.dirty.get(k, kq) === 1;
+      const dirty = Kqueue.dirty.get(k, kq) !== 0;
       queueTouchedLocked(k, kq, dirty);
       if (Kqueue.watched.get(k, kq) === 0) Kqueue.dirty.set(k, kq, 0);
     }

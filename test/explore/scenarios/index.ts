@@ -9,7 +9,7 @@ import * as dying from "./dying.js";
 import { eventfdCarry, eventfdReadWrite, eventfdTwoSizes } from "./eventfd.js";
 import * as objects from "./objects.js";
 import * as objectsDeath from "./objects-death.js";
-import { levelPollers, onlyOnePoller } from "./pollers.js";
+import { dueNestedPollers, duePollers, levelPollers, onlyOnePoller } from "./pollers.js";
 import { randomNamed } from "./random.js";
 import { reapTwice } from "./reaping.js";
 import * as register from "./register.js";
@@ -26,6 +26,8 @@ export const scenarios: readonly Scenario[] = [
   passOn,
   closeAdd,
   dupAdd,
+  duePollers,
+  dueNestedPollers,
   levelPollers,
   onlyOnePoller,
   eventfdReadWrite,

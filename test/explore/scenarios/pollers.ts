@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: ISC
 /** Two threads that poll one queue. */
 import assert from "node:assert/strict";
-import { EV_CLEAR } from "knell/abi";
+import {
+  EV_ADD,
+  EV_CLEAR,
+  EVFILT_TIMER,
+  NOTE_ABSTIME,
+  NOTE_MONOTONIC,
+  NOTE_NSECONDS,
+} from "knell/abi";
 import type { Scenario, Stage } from "../engine/scenario.js";
-import { poll, queue, trigger, userEvent } from "./support.js";
+import { change, poll, queue, trigger, userEvent, watchReadable } from "./support.js";
 
 const two = (stage: Stage): number[] => {
   const kq = stage.shared["kq"] as number;
@@ -47,5 +54,56 @@ export const onlyOnePoller: Scenario = {
   },
   check({ returned }) {
     assert.deepEqual(returned.flat(), [7]);
+  },
+};
+
+/** A timer of an absolute time that has come: due since before the polls, and ready for good. */
+function dueTimer(stage: Stage, kq: number): void {
+  const fflags = NOTE_ABSTIME | NOTE_MONOTONIC | NOTE_NSECONDS;
+  assert.equal(change(stage, kq, 7, EVFILT_TIMER, EV_ADD, fflags, 0), 0);
+}
+
+/**
+ * A poll looks at two words without the lock, the next due time and the count. Whoever runs the
+ * timer between the two looks raises the count before he takes back the due time; looked at the
+ * other way round, there was a moment with neither.
+ */
+export const duePollers: Scenario = {
+  name: "due-pollers",
+  text: "a timer that is due before two polls begin is found by both",
+  threads: [
+    { name: "left", run: once },
+    { name: "right", run: once },
+  ],
+  setup(stage) {
+    const kq = queue(stage);
+    dueTimer(stage, kq);
+    return { kq };
+  },
+  check({ returned }) {
+    assert.deepEqual(returned, [[7], [7]]);
+  },
+};
+
+/**
+ * The same through a queue that watches: who runs the child's timers unlocks the parent in between,
+ * and meanwhile the parent must look due.
+ */
+export const dueNestedPollers: Scenario = {
+  name: "due-nested-pollers",
+  text: "a child's timer that is due before two polls of the parent begin is found by both",
+  threads: [
+    { name: "left", run: once },
+    { name: "right", run: once },
+  ],
+  setup(stage) {
+    const child = queue(stage);
+    const kq = queue(stage);
+    watchReadable(stage, kq, child);
+    dueTimer(stage, child);
+    return { kq, child };
+  },
+  check({ returned, shared }) {
+    assert.deepEqual(returned, [[shared["child"]], [shared["child"]]]);
   },
 };
