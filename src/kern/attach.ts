@@ -178,6 +178,8 @@ function slotTake(buffer: SharedArrayBuffer, host: ThreadHost): Kthread | number
     const epoch = ((a[Thread.epoch.at(thread)] as number) + 1) | 0;
     a[Thread.epoch.at(thread)] = epoch;
     a[Thread.worker.at(thread)] = host.hostThread ?? 0;
+    // Not later: the end of the warden that the thread before had would be taken for this one's.
+    a[Thread.adopted.at(thread)] = 0;
     a[Thread.reaper.at(thread)] = 0;
     return new Kthread(buffer, host, placesOf(thread), ownerWord(number, epoch), {
       clockOffsetNs: -bootMono(a),

@@ -20,7 +20,12 @@ import {
 } from "#src/abi/event.js";
 import { EFD_NONBLOCK, O_DIRECT, O_NONBLOCK } from "#src/abi/fcntl.js";
 import type { Kthread } from "#src/arena/kthread.js";
+import { callEnter, callLeave } from "#src/kern/thread.js";
+import { PIPE_BYTES_MIN } from "#src/limits.js";
+import { clockMoveManual } from "#src/sync/clock.js";
 import { KeventList, type Sys, sys } from "#src/sys/face.js";
+import { handleChannel, handleClose } from "#src/sys/handle.js";
+import { messagesOfExits } from "#src/sys/message.js";
 import type { Random } from "../unit/support.js";
 
 /** Descriptors that all threads of a run share. */
@@ -34,6 +39,10 @@ export interface Shared {
   readonly scratch: number;
 }
 
+/** How often an act repeats what takes a lock for a moment only. */
+const ROUNDS = 16;
+const NESTS = 4;
+const CALL_CLOCK = 232;
 const ZERO = { sec: 0, nsec: 0 };
 const SCRATCH = 6;
 const IDENTS = 24;
@@ -58,15 +67,18 @@ export function sharedMake(s: Sys): Shared {
 export class Actor {
   readonly s: Sys;
   readonly random: Random;
+  readonly #k: Kthread;
   readonly #shared: Shared;
   readonly #list = new KeventList(4);
   readonly #events = new KeventList(8);
   readonly #bytes = new Uint8Array(700);
   readonly #word = new Uint8Array(8);
+  readonly #number = new Int32Array(1);
   readonly #acts: readonly (() => void)[];
 
   constructor(k: Kthread, shared: Shared, random: Random) {
     this.s = sys({ thread: k });
+    this.#k = k;
     this.#shared = shared;
     this.random = random;
     this.#acts = [
@@ -85,6 +97,10 @@ export class Actor {
       this.make,
       this.many,
       this.nest,
+      this.named,
+      this.identity,
+      this.clocks,
+      this.exits,
     ].map((act) => act.bind(this));
   }
 
@@ -196,9 +212,50 @@ export class Actor {
     this.s.close(kq);
   }
 
+  /** One queue watches another and does not, over and over: both take the lock of links. */
   nest(): void {
     const { queues } = this.#shared;
-    const flags = this.random.below(2) === 0 ? EV_DELETE : EV_ADD;
-    this.#change(queues[1] as number, queues[2] as number, EVFILT_READ, flags);
+    for (let i = 0; i < NESTS; i++) {
+      const flags = this.random.below(2) === 0 ? EV_DELETE : EV_ADD;
+      this.#change(queues[1] as number, queues[2] as number, EVFILT_READ, flags);
+    }
+  }
+
+  /** Names of filters come and go, and sources with them. */
+  named(): void {
+    const { s } = this;
+    for (let i = 0; i < ROUNDS; i++) {
+      const name = `filter ${this.random.below(4)}`;
+      if (s.kfilter_byname(name, this.#number) !== 0) s.kfilter_register(name);
+      else if (this.random.below(4) === 0) s.kfilter_unregister(this.#number[0] as number);
+      else {
+        const fd = s.source(0, this.#number[0] as number, this.random.below(IDENTS));
+        if (fd >= 0) s.close(fd);
+      }
+    }
+  }
+
+  /** Whose process it is. */
+  identity(): void {
+    for (let i = 0; i < 8 * ROUNDS; i++) this.s.getuid();
+  }
+
+  /** Manual clocks are moved. These kernels look at the host's, so nobody sees it. */
+  clocks(): void {
+    for (let i = 0; i < 2 * ROUNDS; i++) {
+      callEnter(this.#k, CALL_CLOCK);
+      clockMoveManual(this.#k, 1000, i % 2 === 0 ? null : 5n);
+      callLeave(this.#k);
+    }
+  }
+
+  /** Watchers of exits come and go. What was left of one is closed by whoever reaps. */
+  exits(): void {
+    for (let i = 0; i < ROUNDS; i++) {
+      const handle = handleChannel(this.#k, PIPE_BYTES_MIN);
+      if (typeof handle === "number") return;
+      messagesOfExits(this.#k, handle);
+      handleClose(this.#k, handle);
+    }
   }
 }
