@@ -12,6 +12,7 @@ import { KQUEUE_CLOEXEC, O_CLOEXEC, O_NONBLOCK } from "../abi/fcntl.js";
 import type { Kthread } from "../arena/kthread.js";
 import { tableReady } from "../kern/descrip.js";
 import { curproc, Proc, procUid } from "../kern/process.js";
+import { callEnter, callLeave } from "../kern/thread.js";
 import {
   sysClose,
   sysDup,
@@ -36,6 +37,9 @@ import {
   sysSourceDestroy,
   sysSourceSet,
 } from "./source.js";
+
+/** Number of getuid in the table of calls. */
+const SYS_GETUID = 24;
 
 export { KeventList };
 
@@ -311,7 +315,12 @@ export class Sys {
 
   /** Real user id of this process. */
   getuid(): number {
-    return procUid(this.#live(), curproc(this.#live()));
+    const k = this.#live();
+    // It takes a lock, so it has to be known for a call if it is cut off.
+    callEnter(k, SYS_GETUID);
+    const uid = procUid(k, curproc(k));
+    callLeave(k);
+    return uid;
   }
 
   /** EVFILT_USER registrations of this process now. */
