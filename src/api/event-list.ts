@@ -70,6 +70,7 @@ export class EventList<T extends object = Record<never, never>> {
    * @throws RangeError or {KernelError} EINVAL for a wrong index. Never sleeps.
    */
   at(i: number): QueueEvent<T> {
+    if (this.#length === 0) throw new RangeError("Cannot look at an event: the list has none");
     return this.#slots[checkInteger(INDEX, i, 0, this.#length - 1)] as QueueEvent<T>;
   }
 

@@ -194,7 +194,7 @@ function tableLimit(k: Kthread): number {
 }
 
 /**
- * dup2(2), dup3(2): `to` names the file of `from`, atomically for whoever uses the number; what
+ * dup2(2), dup3(2): `to` names the file of `from`, and nobody else gets the number in between; what
  * it named before is closed, its knotes included. `same` is what to return when both are equal.
  */
 export function fdDup2(k: Kthread, from: number, to: number, cloexec: boolean): number {
