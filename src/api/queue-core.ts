@@ -56,6 +56,8 @@ export class QueueWait implements Waiting {
   readonly port: Port;
   readonly max: number;
   readonly deadline: number;
+  /** It ends with no event when the queue has no source left. */
+  readonly untilEmpty: boolean;
   held: boolean;
   /** Keeps the program's Queue from being collected as garbage. */
   readonly owner: object;
@@ -66,13 +68,14 @@ export class QueueWait implements Waiting {
   constructor(
     queue: QueueCore,
     owner: object,
-    shape: { max: number; deadline: number },
+    shape: { max: number; deadline: number; untilEmpty: boolean },
     resolve: (events: AnyEvent[]) => void,
     reject: (error: unknown) => void,
   ) {
     this.port = queue.port;
     this.max = shape.max;
     this.deadline = shape.deadline;
+    this.untilEmpty = shape.untilEmpty;
     this.held = queue.held;
     this.owner = owner;
     this.#queue = queue;
@@ -188,6 +191,12 @@ export class QueueCore implements Watcher {
     }
     this.#pending = this.#pending.filter((event) => event.tag !== tag);
     this.#drop(one);
+    if (!this.empty) return;
+    for (const wait of [...this.waits]) {
+      if (!wait.untilEmpty) continue;
+      this.core.loop.cancel(wait);
+      wait.finish([]);
+    }
   }
 
   /** Tags of the sources that the queue has. */

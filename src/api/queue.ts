@@ -213,14 +213,19 @@ export class Queue<T extends object = Record<never, never>> extends KernelObject
    * ```
    */
   wait(options?: WaitOptions): Promise<QueueEvent<T>[]> {
+    return this.#wait(options, false);
+  }
+
+  #wait(options: WaitOptions | undefined, untilEmpty: boolean): Promise<QueueEvent<T>[]> {
     return new Promise<AnyEvent[]>((resolve, reject) => {
-      this.#begin(options, resolve, reject);
+      this.#begin(options, untilEmpty, resolve, reject);
     }) as Promise<QueueEvent<T>[]>;
   }
 
   /** What an executor throws rejects its promise. */
   #begin(
     options: WaitOptions | undefined,
+    untilEmpty: boolean,
     resolve: (events: AnyEvent[]) => void,
     reject: (error: unknown) => void,
   ): void {
@@ -252,7 +257,7 @@ export class Queue<T extends object = Record<never, never>> extends KernelObject
       signal?.removeEventListener("abort", abort);
       reject(error);
     };
-    const wait = new QueueWait(inner, this, { max, deadline }, done, failed);
+    const wait = new QueueWait(inner, this, { max, deadline, untilEmpty }, done, failed);
     inner.begin(wait);
     atOnce = false;
     if (inner.waits.has(wait)) signal?.addEventListener("abort", abort, { once: true });
@@ -361,7 +366,7 @@ export class Queue<T extends object = Record<never, never>> extends KernelObject
     while (!this.closed && !this.#inner.empty) {
       let events: QueueEvent<T>[];
       try {
-        events = await this.wait(given);
+        events = await this.#wait(given, true);
       } catch (error) {
         if (this.closed) return;
         throw error;

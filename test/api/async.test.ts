@@ -336,6 +336,26 @@ describe("without Atomics.waitAsync", () => {
   });
 });
 
+test("a loop over events ends when its last source is removed while it waits", async () => {
+  await withKernel(async (kernel) => {
+    const queue = kernel.queue().add("a", userEvent(1)).add("b", userEvent(2));
+    const seen: string[] = [];
+    const loop = (async () => {
+      for await (const { tag } of queue.events()) seen.push(tag);
+    })();
+    queue.trigger(1);
+    while (seen.length === 0) await new Promise(setImmediate);
+    queue.remove("a");
+    const wait = queue.wait();
+    queue.remove("b");
+    await loop;
+    assert.deepEqual(seen, ["a"]);
+    queue.add("c", userEvent(3));
+    queue.trigger(3);
+    assert.equal((await wait)[0]?.tag, "c", "a wait that is no loop goes on");
+  });
+});
+
 test("memory that runs out is ENOMEM, and waiting works again afterwards", async () => {
   const kernel = boot({ arenaBytes: 1 << 20, clock: "manual" });
   const queue = kernel.queue().add("go", userEvent(1));
