@@ -208,6 +208,11 @@ function rebuildReadyLocked(k: Kthread, kq: KqueuePtr, linked: readonly KnotePtr
   for (const kn of linked) {
     const status = Knote.status.get(k, kn);
     if ((status & KN_QUEUED) === 0) continue;
+    if ((status & KN_DISABLED) !== 0) {
+      // It was being disabled, which takes it off the list.
+      Knote.status.clear(k, kn, KN_QUEUED | KN_DELIVERED);
+      continue;
+    }
     if ((status & KN_DELIVERED) === 0) fresh++;
     Knote.readyNext.set(k, kn, NIL);
     Knote.readyPrev.set(k, kn, tail);

@@ -32,6 +32,7 @@ import { sourceRepairLocked } from "../fd/source.js";
 import {
   FD_EMPTY,
   FD_OPEN,
+  FDF_WATCHED,
   Fdentry,
   Fdtable,
   fdEntry,
@@ -134,8 +135,13 @@ function tableRepairLocked(k: Kthread, table: TablePtr): void {
   let lowest = FD_CHUNKS_MAX * FD_CHUNK_ENTRIES;
   for (let fd = lowest - 1; fd >= 0; fd--) {
     const entry = fdEntry(k, table, fd);
-    if (entry !== 0 && Fdentry.state.get(k, entry) !== FD_EMPTY) open++;
-    else lowest = fd;
+    if (entry !== 0 && Fdentry.state.get(k, entry) !== FD_EMPTY) {
+      open++;
+      continue;
+    }
+    lowest = fd;
+    // What was about to be given has its flags already.
+    if (entry !== 0) Fdentry.flags.set(k, entry, Fdentry.flags.get(k, entry) & FDF_WATCHED);
   }
   Fdtable.open.set(k, table, open);
   Fdtable.firstFree.set(k, table, lowest);
