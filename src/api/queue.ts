@@ -75,7 +75,6 @@ const AT_ONCE_MAX = 64;
 
 const OPTIONS = argument("kevent", "wait", "options");
 const LIST = argument("kevent", "wait", "list");
-const NO_OPTIONS: WaitSyncOptions = {};
 const MAX = argument("kevent", "wait", "max");
 const NUMBER = argument("kevent", "trigger", "number");
 const TRIGGER = argument("kevent", "trigger", "options");
@@ -326,7 +325,7 @@ export class Queue<T extends object = Record<never, never>> extends KernelObject
    */
   waitSyncInto(list: EventList<T>, options?: WaitSyncOptions): number {
     if (!(list instanceof EventList)) throw badArgument(LIST, "an EventList", list);
-    const given = options === undefined ? NO_OPTIONS : checkOptions(OPTIONS, options);
+    const given = checkOptions(OPTIONS, options);
     const slots = slotsOf(list);
     const max = Math.min(checkMax(given.max), slots.length);
     const timeoutMs = checkTimeout("kevent", "wait", given.timeoutMs);
